@@ -1,0 +1,22 @@
+//! The nouns that every stage of dab shares, and nothing that does I/O.
+//!
+//! What passes between two stages is defined here, so that no stage needs to import another:
+//! [`Event`] (decode to detect and lake), [`Match`] (detect to notify), [`Alert`] (notify onward),
+//! and [`Problem`], the one form in which a mistake reaches a person.
+
+mod alert;
+pub mod event;
+mod ids;
+pub mod limits;
+mod problem;
+mod sigma_route;
+mod state;
+mod time;
+
+pub use alert::{Alert, Level, Match, Reason, RuleInfo};
+pub use event::{Event, FieldPath, Object, Origin, Value};
+pub use ids::{EventId, ObjectHash};
+pub use problem::{Code, Explain, Place, Problem, Report};
+pub use sigma_route::SigmaRoute;
+pub use state::{StateError, StateStore, Versioned};
+pub use time::{Clock, Day, FixedClock, SystemClock, Timestamp};
