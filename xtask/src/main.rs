@@ -1,2 +1,83 @@
 //! Tasks of this repository: `cargo xtask help` lists them.
-fn main() {}
+//!
+//! Everything that a person or a build server runs here is one of these, so that both run the
+//! same. Each says what it does, how long it took, and in its last line how it ended.
+
+mod bench;
+mod ci;
+mod process;
+mod say;
+mod test;
+mod tidy;
+mod tools;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use say::say;
+
+const HELP: &str = "\
+Tasks of this repository.
+
+usage: cargo xtask <task> [options]
+
+  tidy            check the house rules that neither the compiler nor clippy knows
+  test            install what the tests need into .tools, build, run all tests
+    --filter TEXT   only tests whose name contains TEXT
+    --fast          only the crates' own tests: nothing is installed, no black-box tests
+  bench ingest    measure ingest: events and bytes a second, CPU seconds a GB, peak memory
+    --megabytes N   size of each corpus (default 1000 for the mix, 300 for the others)
+    --corpus NAME   only this one: cloudtrail, windows or mix
+    --runs N        runs of each, the median is shown (default 3)
+    --rules N       how many detections are loaded (default 100)
+  ci              what a build server runs: tidy, format, clippy, test
+  help            this text
+
+exit code: 0 fine, 1 something was found or failed, 3 the arguments are wrong
+";
+
+/// What went wrong, in words for the person who ran the task.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
+    let outcome = match words.as_slice() {
+        ["tidy"] => tidy::run(&root),
+        ["ci"] => ci::run(&root),
+        ["test", options @ ..] => match test::Options::read(options) {
+            Ok(options) => test::run(&root, &options),
+            Err(failure) => return usage(&failure),
+        },
+        ["bench", "ingest", options @ ..] => match bench::Options::read(options) {
+            Ok(options) => bench::run(&root, &options),
+            Err(failure) => return usage(&failure),
+        },
+        [] | ["help" | "-h" | "--help"] => {
+            say(HELP.trim_end());
+            return ExitCode::SUCCESS;
+        }
+        [task, ..] => return usage(&format!("there is no task `{task}`")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say::complain(&failure);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn usage(failure: &str) -> ExitCode {
+    say::complain(&format!("{failure}; `cargo xtask help` lists what there is"));
+    ExitCode::from(3)
+}
+
+/// The repository's root: the folder above this package.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}

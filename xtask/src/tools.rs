@@ -1,0 +1,84 @@
+//! The programs and packages that tests need, installed into `.tools` at pinned versions.
+//!
+//! They come from the Python package index by name and version, nothing else is downloaded. What
+//! is there already is left alone, so a second run costs nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Failure, process, say::say};
+
+/// What the tests may use.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    /// The folder that the tests find in `DAB_TOOLS`.
+    pub(crate) folder: PathBuf,
+    /// What could not be installed, with the reason.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Installs what `tests/blackbox/requirements.txt` names into a virtual environment.
+///
+/// # Errors
+/// When the list cannot be read. What cannot be installed is in [`Tools::missing`].
+pub(crate) fn install(root: &Path) -> Result<Tools, Failure> {
+    let list = root.join("tests/blackbox/requirements.txt");
+    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let wanted = requirements(&text);
+    let folder = root.join(".tools");
+    let python = folder.join("python");
+    if let Err(failure) = create(root, &python) {
+        let help = "on Debian and Ubuntu, `apt-get install python3-venv` brings what is missing";
+        return Ok(Tools { folder, missing: vec![format!("{failure}\n  {help}")] });
+    }
+    let marker = python.join("installed.txt");
+    let mut done = requirements(&fs::read_to_string(&marker).unwrap_or_default());
+    let mut missing = Vec::new();
+    for requirement in wanted.iter().filter(|one| !done.contains(one)).cloned().collect::<Vec<_>>()
+    {
+        say(&format!("installing {requirement}"));
+        match pip(root, &python, &requirement) {
+            Ok(()) => done.push(requirement),
+            Err(failure) => missing.push(format!("{requirement}: {failure}")),
+        }
+    }
+    let text = done.join("\n") + "\n";
+    fs::write(&marker, text).map_err(|error| format!("{}: {error}", marker.display()))?;
+    Ok(Tools { folder, missing })
+}
+
+/// Makes the virtual environment, unless a working one is there.
+fn create(root: &Path, python: &Path) -> Result<(), Failure> {
+    let program = python.join("bin/python");
+    if process::output(process::command(&program, root).args(["-c", "import pip"])).is_ok() {
+        return Ok(());
+    }
+    say(&format!("creating {}", python.display()));
+    process::output(process::command("python3", root).args(["-m", "venv", "--clear"]).arg(python))
+        .map(drop)
+}
+
+fn pip(root: &Path, python: &Path, requirement: &str) -> Result<(), Failure> {
+    let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
+    process::output(process::command(python.join("bin/python"), root).args(quiet).arg(requirement))
+        .map(drop)
+}
+
+/// The lines of a requirements file, without comments.
+fn requirements(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_requirements() {
+        let text = "# why\na==1\n\n b==2  # because\n";
+        assert_eq!(requirements(text), ["a==1", "b==2"]);
+    }
+}
