@@ -5,20 +5,25 @@
 //! and [`Problem`], the one form in which a mistake reaches a person.
 
 mod alert;
+mod column;
 pub mod event;
+pub mod fault;
 mod ids;
 pub mod limits;
 mod problem;
 mod quarantine;
 mod sigma_route;
 mod state;
+#[cfg(feature = "conformance")]
+pub mod state_conformance;
 mod time;
 
 pub use alert::{Alert, Level, Match, Reason, RuleInfo};
+pub use column::ColumnType;
 pub use event::{Event, FieldPath, Object, Origin, Value};
 pub use ids::{EventId, ObjectHash};
 pub use problem::{Code, Explain, Place, Problem, Report};
 pub use quarantine::Quarantined;
 pub use sigma_route::SigmaRoute;
-pub use state::{StateError, StateStore, Versioned};
+pub use state::{MemoryState, StateError, StateStore, Versioned};
 pub use time::{Clock, Day, FixedClock, SystemClock, Timestamp};

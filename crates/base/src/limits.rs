@@ -69,6 +69,58 @@ pub const RULE_FILES_MAX: usize = 100_000;
 /// How long repeats of an alert join it where the rule does not say: one hour.
 pub const DEDUP_WINDOW_SECONDS_DEFAULT: u64 = 3600;
 
+/// The longest window within which repeats join an alert: 400 days, so that a year fits with slack.
+pub const DEDUP_WINDOW_SECONDS_MAX: u64 = 400 * 86_400;
+
+/// For how long deduplication remembers an alert after the last match that joined it, beyond the
+/// rule's window: a source that was down for a week still finds the alerts it belongs to.
+pub const DEDUP_KEEP_SECONDS: u64 = 7 * 86_400;
+
+/// How many alerts deduplication remembers for one key, beyond those of batches that may be
+/// replayed: history and the present raise alerts side by side, but not without end.
+pub const DEDUP_ALERTS_MAX: usize = 64;
+
+/// How many records of deduplication one sweep reads at most.
+pub const DEDUP_SWEEP_RECORDS_MAX: usize = 1000;
+
+/// How often a compare-and-set is tried again when other writers were faster.
+pub const STATE_ATTEMPTS_MAX: u32 = 16;
+
+/// How many reads and writes of state one stage has under way at once: enough to hide an object
+/// store's 50 ms, few enough not to be throttled.
+pub const STATE_CONCURRENCY: usize = 16;
+
+/// How often a notification is tried before it is given up: with the waits between, about a day.
+pub const NOTIFY_ATTEMPTS_MAX: u32 = 22;
+
+/// How long the first retry of a notification waits, in seconds; each further one twice as long.
+pub const NOTIFY_RETRY_SECONDS_MIN: u64 = 5;
+
+/// How long a retry of a notification waits at most, in seconds.
+pub const NOTIFY_RETRY_SECONDS_MAX: u64 = 7200;
+
+/// After how many failures in a row a receiver is left alone for the rest of a round.
+pub const NOTIFY_FAILURES_PER_ROUND_MAX: u32 = 3;
+
+/// How many notifications one round sends to one receiver at most.
+pub const NOTIFY_SENDS_PER_ROUND_MAX: usize = 500;
+
+/// For how long it is remembered that a notification was delivered, in seconds, so that a batch
+/// replayed after a crash does not send it again.
+pub const NOTIFY_SENT_KEEP_SECONDS: u64 = 7 * 86_400;
+
+/// How many characters of a receiver's answer an error shows.
+pub const NOTIFY_ANSWER_CHARS_MAX: usize = 200;
+
+/// How long a receiver may take to answer, in seconds: chat and ticket tools take up to five.
+pub const HTTP_CLIENT_TIMEOUT_SECONDS: u64 = 15;
+
+/// How long connecting to a receiver may take, in seconds.
+pub const HTTP_CLIENT_CONNECT_SECONDS: u64 = 5;
+
+/// How many bytes of a receiver's answer are read; the status decides, the rest is for people.
+pub const HTTP_CLIENT_REPLY_BYTES_MAX: usize = 64 << 10;
+
 /// How far in the future an event's own time may lie: a day covers wrong zones, not wrong years.
 pub const EVENT_FUTURE_SECONDS_MAX: u64 = 86_400;
 
@@ -84,3 +136,78 @@ pub const QUERY_MEMORY_BYTES: usize = 512 << 20;
 
 /// The longest search line or SQL text, in bytes.
 pub const QUERY_TEXT_BYTES_MAX: usize = 256 << 10;
+
+/// How deeply the YAML of a rule and its condition may nest: real rules reach 5 and 3.
+pub const RULE_DEPTH_MAX: usize = 64;
+
+/// How many values one rule file may hold once its YAML aliases are replaced: the largest real rule
+/// has 700.
+pub const RULE_NODES_MAX: usize = 100_000;
+
+/// How many bytes of text one rule file may hold once its YAML aliases are replaced.
+pub const RULE_TEXT_BYTES_MAX: usize = 4 << 20;
+
+/// How much memory one regular expression of a rule may compile to: ten times what the largest
+/// real one needs.
+pub const RULE_REGEX_BYTES_MAX: usize = 4 << 20;
+
+/// How many values one placeholder, or one combination of them, may expand to.
+pub const RULE_EXPANSION_VALUES_MAX: usize = 10_000;
+
+/// How many reasons a match carries.
+pub const MATCH_REASONS_MAX: usize = 32;
+
+/// The longest CEL expression, in bytes. The longest detections published are about 4 KiB.
+pub const CEL_SOURCE_BYTES_MAX: usize = 16 << 10;
+
+/// How deeply a CEL expression may nest: brackets, and operators and selections in a row. Each
+/// level costs stack in the parser; what people write stays below 30.
+pub const CEL_DEPTH_MAX: usize = 96;
+
+/// How many steps one evaluation of a CEL expression may take: operators applied, members visited,
+/// blocks of 64 bytes of text read or built. A detection takes 5 to 50; at 20 to 50 ns a step this
+/// bounds one event to a few milliseconds.
+pub const CEL_STEPS_MAX: u32 = 100_000;
+
+/// How large a compiled regular expression that an expression computes may be, in bytes. Literal
+/// ones are compiled once, with the library's own limit of 10 MiB.
+pub const CEL_COMPUTED_REGEX_BYTES_MAX: usize = 256 << 10;
+
+/// How many computed regular expressions a CEL expression keeps compiled.
+pub const CEL_REGEX_CACHE_MAX: usize = 64;
+
+/// How long an object must be unchanged before its unterminated last record counts as a record:
+/// longer than writers hold back a half-written line.
+pub const OBJECT_SETTLE_SECONDS_DEFAULT: u64 = 30;
+
+/// How many objects of one location are looked at: their listing is held in memory (300 MB).
+pub const OBJECTS_LISTED_MAX: usize = 1_000_000;
+
+/// How many objects that are no longer listed a checkpoint remembers, so that one that comes back
+/// under its old name is not mistaken for the old one.
+pub const OBJECTS_GONE_MAX: usize = 10_000;
+
+/// How deep a folder to read may be: deeper ones are links that lead in circles.
+pub const FOLDER_DEPTH_MAX: usize = 64;
+
+/// How many unreadable objects a source reports one by one.
+pub const TROUBLES_MAX: usize = 1000;
+
+/// The largest window of a zstd stream, as a power of two: 128 MiB, what `zstd` itself unpacks
+/// without being asked.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// The largest window of a zstd body over HTTP, as a power of two: 8 MiB, which RFC 9659 sets.
+pub const HTTP_ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// The longest header of a gzip member. Its name and comment have no bound of their own.
+pub const GZIP_HEADER_BYTES_MAX: usize = 128 << 10;
+
+/// How many seconds a client is asked to wait when a queue is full: about one commit.
+pub const HTTP_RETRY_AFTER_SECONDS: u64 = 2;
+
+/// How many words, values and pipe commands one search line may have: each is tested on every row.
+pub const SEARCH_TERMS_MAX: usize = 1000;
+
+/// How deeply a search line's parentheses may nest: each level costs stack.
+pub const SEARCH_DEPTH_MAX: usize = 50;
