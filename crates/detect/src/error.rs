@@ -1,0 +1,95 @@
+//! Why a rule was not loaded: what, where in its file, and how to put it right.
+
+use base::{Code, Explain, Place};
+
+/// A rule document that was not loaded, or that was loaded and needs a look.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct RuleError {
+    /// The file, as the caller named it.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters.
+    pub column: u32,
+    /// What is wrong.
+    pub kind: RuleErrorKind,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// What is wrong with a rule document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleErrorKind {
+    /// The text is no YAML, or exceeds a limit.
+    #[error("the rule can't be read as YAML: {0}")]
+    Yaml(String),
+    /// A key is missing, unexpected or of the wrong kind.
+    #[error("{0}")]
+    Shape(String),
+    /// A modifier is unknown or stands where it makes no sense.
+    #[error("{0}")]
+    Modifier(String),
+    /// A value does not fit its modifiers.
+    #[error("{0}")]
+    Value(String),
+    /// The condition can't be read, or names a selection that is not there.
+    #[error("{0}")]
+    Condition(String),
+    /// A placeholder that nobody gave values for.
+    #[error("{0}")]
+    Placeholder(String),
+    /// A kind of detection that the stream evaluator does not run.
+    #[error("{0}")]
+    NotStreamed(String),
+    /// The CEL expression can't be compiled. The code and the help are the expression's own.
+    #[error("the expression can't be compiled: {}", .0.kind)]
+    Cel(cel::CelError),
+    /// Another rule has the same id.
+    #[error("{0}")]
+    Duplicate(String),
+}
+
+impl RuleError {
+    /// An error at a place of a file whose name [`Self::in_file`] adds.
+    pub(crate) const fn at(line: u32, column: u32, kind: RuleErrorKind) -> Self {
+        Self { path: String::new(), line, column, kind, help: None }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn in_file(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+}
+
+impl Explain for RuleError {
+    fn code(&self) -> Code {
+        Code(match &self.kind {
+            RuleErrorKind::Yaml(_) => "DAB0201",
+            RuleErrorKind::Shape(_) => "DAB0202",
+            RuleErrorKind::Modifier(_) => "DAB0204",
+            RuleErrorKind::Value(_) => "DAB0205",
+            RuleErrorKind::Condition(_) => "DAB0206",
+            RuleErrorKind::Placeholder(_) => "DAB0207",
+            RuleErrorKind::NotStreamed(_) => "DAB0208",
+            RuleErrorKind::Cel(error) => return error.code(),
+            RuleErrorKind::Duplicate(_) => "DAB0209",
+        })
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place::File { path: self.path.clone(), line: self.line, column: self.column })
+    }
+
+    fn help(&self) -> Option<String> {
+        match &self.kind {
+            RuleErrorKind::Cel(error) => error.help(),
+            _ => self.help.clone(),
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! Sigma's strings: wildcards, escapes, encodings, and matching them against text.
+//!
+//! `*` stands for any text, `?` for one character; a backslash makes a following `*`, `?` or
+//! backslash plain and is otherwise a backslash itself (Sigma specification 2.1, "Escaping").
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use memchr::memmem::Finder;
+
+/// The characters that `windash` takes for one another: hyphen, slash, en dash, em dash, bar.
+pub(crate) const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+
+/// How many dashes of one value are spelled out where an encoding follows: 5⁴ = 625 needles.
+const DASHES_SPELLED_MAX: usize = 4;
+
+/// A string of a rule, read but not yet made fit for matching.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// Bytes, because an encoding may leave UTF-8.
+    Plain(Vec<u8>),
+    /// `*`.
+    Many,
+    /// `?`.
+    One,
+    /// One of [`DASHES`].
+    Dash,
+}
+
+/// Which encoding a modifier asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Utf16 {
+    LittleEndian,
+    BigEndian,
+    /// Little-endian with a byte order mark in front.
+    WithMark,
+}
+
+impl Pattern {
+    /// Reads a string with wildcards and escapes.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut chars = text.chars().peekable();
+        while let Some(char) = chars.next() {
+            let special = match char {
+                '\\' => {
+                    let escaped = chars.next_if(|next| matches!(next, '*' | '?' | '\\'));
+                    plain.push(escaped.unwrap_or('\\'));
+                    continue;
+                }
+                '*' => Part::Many,
+                '?' => Part::One,
+                other => {
+                    plain.push(other);
+                    continue;
+                }
+            };
+            if !plain.is_empty() {
+                parts.push(Part::Plain(std::mem::take(&mut plain).into_bytes()));
+            }
+            parts.push(special);
+        }
+        if !plain.is_empty() {
+            parts.push(Part::Plain(plain.into_bytes()));
+        }
+        Self { parts }
+    }
+
+    /// Lets anything stand before.
+    pub(crate) fn open_start(&mut self) {
+        if self.parts.first() != Some(&Part::Many) {
+            self.parts.insert(0, Part::Many);
+        }
+    }
+
+    /// Lets anything stand behind.
+    pub(crate) fn open_end(&mut self) {
+        if self.parts.last() != Some(&Part::Many) {
+            self.parts.push(Part::Many);
+        }
+    }
+
+    /// Lets every `-` and `/` that begins a word stand for all dashes (`\B[-/]\b`).
+    pub(crate) fn dash(&mut self) {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in self.parts.drain(..) {
+            match part {
+                Part::Plain(bytes) => dash_text(&bytes, &mut parts),
+                other => parts.push(other),
+            }
+        }
+        self.parts = parts;
+    }
+
+    /// Encodes the plain parts as UTF-16.
+    pub(crate) fn encode_utf16(&mut self, encoding: Utf16) -> Result<(), &'static str> {
+        let mut is_first = true;
+        for part in &mut self.parts {
+            match part {
+                Part::Plain(bytes) => {
+                    let text = std::str::from_utf8(bytes).map_err(|_| ENCODED_TWICE)?;
+                    let units = text.encode_utf16();
+                    let encoded = match encoding {
+                        Utf16::BigEndian => units.flat_map(u16::to_be_bytes).collect(),
+                        Utf16::WithMark if is_first => std::iter::once(0xfeff)
+                            .chain(units)
+                            .flat_map(u16::to_le_bytes)
+                            .collect(),
+                        Utf16::LittleEndian | Utf16::WithMark => {
+                            units.flat_map(u16::to_le_bytes).collect()
+                        }
+                    };
+                    *bytes = encoded;
+                    is_first = false;
+                }
+                Part::Dash => return Err("`windash` must stand behind the encoding"),
+                Part::Many | Part::One => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Base64 of the bytes.
+    pub(crate) fn base64(&self) -> Result<Self, &'static str> {
+        Ok(Self::plain(STANDARD.encode(self.bytes()?).into_bytes()))
+    }
+
+    /// The three forms that the bytes take inside a longer Base64 text, by their offset modulo 3;
+    /// the characters that also depend on neighbors are cut.
+    pub(crate) fn base64_offsets(&self) -> Result<[Self; 3], &'static str> {
+        let bytes = self.bytes()?;
+        Ok([0, 1, 2].map(|offset| {
+            let mut padded = vec![b' '; offset];
+            padded.extend_from_slice(&bytes);
+            let mut encoded = STANDARD.encode(&padded).into_bytes();
+            let cut_end = [0, 3, 2].get(padded.len() % 3).copied().unwrap_or(0);
+            let cut_start = [0, 2, 3].get(offset).copied().unwrap_or(0);
+            encoded.truncate(encoded.len().saturating_sub(cut_end));
+            Self::plain(encoded.split_off(cut_start.min(encoded.len())))
+        }))
+    }
+
+    /// The same value with each dash spelled out, for what can't match dashes by itself.
+    pub(crate) fn spell_dashes(self) -> Result<Vec<Self>, &'static str> {
+        let dashes = self.parts.iter().filter(|part| **part == Part::Dash).count();
+        if dashes > DASHES_SPELLED_MAX {
+            return Err("more than four dashes can't be encoded");
+        }
+        let mut all = vec![Vec::new()];
+        for part in self.parts {
+            if part == Part::Dash {
+                all = all
+                    .iter()
+                    .flat_map(|parts: &Vec<Part>| {
+                        DASHES.map(|dash| {
+                            let mut parts = parts.clone();
+                            parts.push(Part::Plain(dash.to_string().into_bytes()));
+                            parts
+                        })
+                    })
+                    .collect();
+            } else {
+                all.iter_mut().for_each(|parts| parts.push(part.clone()));
+            }
+        }
+        Ok(all.into_iter().map(|parts| Self { parts }).collect())
+    }
+
+    const fn empty() -> Self {
+        Self { parts: Vec::new() }
+    }
+
+    fn plain(bytes: Vec<u8>) -> Self {
+        if bytes.is_empty() { Self::empty() } else { Self { parts: vec![Part::Plain(bytes)] } }
+    }
+
+    /// The text as it stands, without wildcards.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>, &'static str> {
+        let mut bytes = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Plain(plain) => bytes.extend_from_slice(plain),
+                Part::Many | Part::One => return Err("a value with wildcards can't be encoded"),
+                Part::Dash => return Err("a value with interchangeable dashes can't be encoded"),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Makes it fit for matching.
+    pub(crate) fn compile(&self, is_cased: bool) -> Result<TextTest, &'static str> {
+        let mut segments = vec![Vec::new()];
+        for part in &self.parts {
+            let atom = match part {
+                Part::Many => {
+                    segments.push(Vec::new());
+                    continue;
+                }
+                Part::One => Atom::One,
+                Part::Dash => Atom::Dash,
+                Part::Plain(bytes) => {
+                    let text = std::str::from_utf8(bytes).map_err(|_| NOT_TEXT)?;
+                    Atom::Plain(if is_cased { text.to_owned() } else { lower(text) })
+                }
+            };
+            if let Some(segment) = segments.last_mut() {
+                push_atom(segment, atom);
+            }
+        }
+        Ok(TextTest { is_cased, shape: Shape::new(segments) })
+    }
+}
+
+const ENCODED_TWICE: &str = "the value is already encoded and no text any more";
+const NOT_TEXT: &str = "the encoded value is no text: add `base64` or `base64offset`";
+
+fn dash_text(bytes: &[u8], parts: &mut Vec<Part>) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        parts.push(Part::Plain(bytes.to_vec()));
+        return;
+    };
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let mut plain = String::new();
+    let mut previous = None;
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        let begins_word = matches!(char, '-' | '/')
+            && !previous.is_some_and(is_word)
+            && chars.peek().copied().is_some_and(is_word);
+        if begins_word {
+            if !plain.is_empty() {
+                parts.push(Part::Plain(std::mem::take(&mut plain).into_bytes()));
+            }
+            parts.push(Part::Dash);
+        } else {
+            plain.push(char);
+        }
+        previous = Some(char);
+    }
+    if !plain.is_empty() {
+        parts.push(Part::Plain(plain.into_bytes()));
+    }
+}
+
+/// Lower-cases character by character, so that a part of a text and the whole agree.
+pub(crate) fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.chars().flat_map(char::to_lowercase).collect()
+    }
+}
+
+/// Whether [`lower`] would change nothing, without doubt.
+pub(crate) fn is_lower(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+}
+
+/// A string ready to be matched against text.
+#[derive(Debug)]
+pub(crate) struct TextTest {
+    is_cased: bool,
+    shape: Shape,
+}
+
+#[derive(Debug)]
+enum Shape {
+    /// `*`: any text.
+    Anything,
+    Exact(String),
+    Prefix(String),
+    Suffix(String),
+    Contains(Box<Finder<'static>>),
+    Glob(Box<Glob>),
+}
+
+/// Segments between `*`s.
+#[derive(Debug)]
+struct Glob {
+    /// Matched at the start of the text.
+    first: Vec<Atom>,
+    /// Found from left to right.
+    middle: Vec<Segment>,
+    /// Matched at the end; `None` if there is no `*` at all, so that `first` is everything.
+    last: Option<Vec<Atom>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Atom {
+    Plain(String),
+    One,
+    Dash,
+}
+
+/// A segment that is looked for by its longest plain part.
+#[derive(Debug)]
+struct Segment {
+    before: Vec<Atom>,
+    needle: Option<Box<Finder<'static>>>,
+    after: Vec<Atom>,
+}
+
+fn push_atom(segment: &mut Vec<Atom>, atom: Atom) {
+    match (segment.last_mut(), atom) {
+        (Some(Atom::Plain(text)), Atom::Plain(more)) => text.push_str(&more),
+        (_, atom) => segment.push(atom),
+    }
+}
+
+impl Shape {
+    fn new(mut segments: Vec<Vec<Atom>>) -> Self {
+        match segments.as_mut_slice() {
+            [only] => match only.as_mut_slice() {
+                [] => return Self::Exact(String::new()),
+                [Atom::Plain(text)] => return Self::Exact(std::mem::take(text)),
+                _ => {}
+            },
+            [start, middle @ .., end] => {
+                middle.sort_by_key(|segment| !segment.is_empty());
+                let empty = middle.iter().take_while(|segment| segment.is_empty()).count();
+                debug_assert!(middle.iter().skip(empty).all(|segment| !segment.is_empty()));
+                let middle = middle.get_mut(empty..).unwrap_or_default();
+                match (start.as_mut_slice(), middle, end.as_mut_slice()) {
+                    ([], [], []) => return Self::Anything,
+                    ([Atom::Plain(text)], [], []) => return Self::Prefix(std::mem::take(text)),
+                    ([], [], [Atom::Plain(text)]) => return Self::Suffix(std::mem::take(text)),
+                    ([], [inner], []) => {
+                        if let [Atom::Plain(text)] = inner.as_slice() {
+                            return Self::Contains(Box::new(Finder::new(text).into_owned()));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            [] => return Self::Exact(String::new()),
+        }
+        Self::Glob(Box::new(Glob::new(segments)))
+    }
+}
+
+impl TextTest {
+    /// Whether the text matches; `lower` is the same text through [`lower`].
+    pub(crate) fn matches(&self, text: &str, lower: &str) -> bool {
+        let text = if self.is_cased { text } else { lower };
+        match &self.shape {
+            Shape::Anything => true,
+            Shape::Exact(expected) => text == expected,
+            Shape::Prefix(prefix) => text.as_bytes().starts_with(prefix.as_bytes()),
+            Shape::Suffix(suffix) => text.as_bytes().ends_with(suffix.as_bytes()),
+            Shape::Contains(finder) => {
+                finder.needle().len() <= text.len() && finder.find(text.as_bytes()).is_some()
+            }
+            Shape::Glob(glob) => glob.matches(text),
+        }
+    }
+}
+
+impl Glob {
+    fn new(segments: Vec<Vec<Atom>>) -> Self {
+        let mut segments = segments.into_iter();
+        let first = segments.next().unwrap_or_default();
+        let last = segments.next_back();
+        let middle = segments.filter(|segment| !segment.is_empty()).map(Segment::new).collect();
+        Self { first, middle, last }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let Some(mut rest) = strip_start(&self.first, text) else { return false };
+        let Some(last) = &self.last else { return rest.is_empty() };
+        for segment in &self.middle {
+            match segment.find(rest) {
+                Some(behind) => rest = behind,
+                None => return false,
+            }
+        }
+        strip_end(last, rest).is_some()
+    }
+}
+
+impl Segment {
+    fn new(atoms: Vec<Atom>) -> Self {
+        let length = |atom: &Atom| match atom {
+            Atom::Plain(text) => text.len(),
+            Atom::One | Atom::Dash => 0,
+        };
+        let longest = (0..atoms.len()).max_by_key(|index| atoms.get(*index).map_or(0, length));
+        let mut before = atoms;
+        let mut rest = before.split_off(longest.unwrap_or(0));
+        match rest.first() {
+            Some(Atom::Plain(text)) => {
+                let needle = Some(Box::new(Finder::new(text).into_owned()));
+                rest.remove(0);
+                Self { before, needle, after: rest }
+            }
+            _ => {
+                before.extend(rest);
+                Self { before: Vec::new(), needle: None, after: before }
+            }
+        }
+    }
+
+    /// What stands behind the leftmost place where the segment matches.
+    ///
+    /// Leftmost is enough: what follows a `*` has the most room then. Every part has a fixed number
+    /// of characters, so the leftmost needle that fits is the leftmost match.
+    fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let Some(needle) = &self.needle else {
+            let mut rest = text;
+            loop {
+                if let Some(behind) = strip_start(&self.after, rest) {
+                    return Some(behind);
+                }
+                let mut chars = rest.chars();
+                chars.next()?;
+                rest = chars.as_str();
+            }
+        };
+        let mut from = 0;
+        loop {
+            let at = from + needle.find(text.as_bytes().get(from..)?)?;
+            let (before, found) = text.split_at_checked(at)?;
+            if strip_end(&self.before, before).is_some() {
+                let behind = found.get(needle.needle().len()..)?;
+                if let Some(behind) = strip_start(&self.after, behind) {
+                    return Some(behind);
+                }
+            }
+            from = at + 1;
+        }
+    }
+}
+
+fn strip_start<'t>(atoms: &[Atom], text: &'t str) -> Option<&'t str> {
+    atoms.iter().try_fold(text, |rest, atom| match atom {
+        Atom::Plain(plain) => rest.strip_prefix(plain.as_str()),
+        Atom::One => {
+            let mut chars = rest.chars();
+            chars.next().map(|_| chars.as_str())
+        }
+        Atom::Dash => rest.strip_prefix(DASHES),
+    })
+}
+
+fn strip_end<'t>(atoms: &[Atom], text: &'t str) -> Option<&'t str> {
+    atoms.iter().rev().try_fold(text, |rest, atom| match atom {
+        Atom::Plain(plain) => rest.strip_suffix(plain.as_str()),
+        Atom::One => {
+            let mut chars = rest.chars();
+            chars.next_back().map(|_| chars.as_str())
+        }
+        Atom::Dash => rest.strip_suffix(DASHES),
+    })
+}
+
+#[cfg(test)]
+mod tests;

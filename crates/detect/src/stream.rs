@@ -1,0 +1,26 @@
+//! Evaluation of rules over events as they pass.
+
+pub(crate) mod fields;
+mod full_scan;
+
+use std::sync::Arc;
+
+pub use full_scan::FullScan;
+
+use crate::rule::Rule;
+
+/// Evaluates rules over one event at a time.
+///
+/// All implementations find the same matches for the same rules, routes and event; their order is
+/// the order of [`Matcher::rules`].
+pub trait Matcher: Send + Sync + std::fmt::Debug {
+    /// Evaluates every rule that is routed to the event's log source and appends what matched, one
+    /// match for each rule. An error in one rule never disturbs another: it is counted.
+    fn evaluate(&self, event: &base::Event<'_>, matches: &mut Vec<base::Match>);
+
+    /// The rules, in order.
+    fn rules(&self) -> &[Arc<Rule>];
+
+    /// The rules whose evaluation failed: their id, how often, and the last message.
+    fn errors(&self) -> Vec<(String, u64, String)>;
+}

@@ -1,0 +1,192 @@
+//! Which rules run on the events of one log source, decided once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base::{FieldPath, SigmaRoute};
+
+use crate::{
+    rule::{Body, Rule},
+    sigma::pattern::lower,
+    stream::fields::Fields,
+};
+
+/// A log source's rules, grouped by the conditions under which events take their routes.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    paths: Vec<FieldPath>,
+    /// Each distinct test of the routes: a field, and the values it may have, in lower case.
+    tests: Vec<RouteTest>,
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct RouteTest {
+    path: usize,
+    values: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Group {
+    /// Any of these lists of tests, each of which must hold as a whole.
+    conditions: Vec<Vec<usize>>,
+    bounds: Vec<Bound>,
+}
+
+/// A rule with the places of its fields under one mapping.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// The rule's index.
+    pub(super) rule: usize,
+    /// For each field of the detection, its index among the plan's paths.
+    pub(super) paths: Vec<usize>,
+    pub(super) dedup: Vec<FieldPath>,
+    /// Another mapping may lead to the same rule.
+    pub(super) has_twin: bool,
+}
+
+/// How an event reaches a rule.
+struct Way {
+    paths: Vec<usize>,
+    dedup: Vec<FieldPath>,
+    /// Empty: always.
+    conditions: Vec<Vec<usize>>,
+}
+
+impl Plan {
+    /// The plan for the events of the log source `name`.
+    pub(super) fn new(rules: &[Arc<Rule>], name: &str, routes: &[SigmaRoute]) -> Self {
+        let mut plan = Self::default();
+        let conditions = routes.iter().map(|route| plan.condition(route)).collect::<Vec<_>>();
+        let mut groups: BTreeMap<Vec<Vec<usize>>, Vec<Bound>> = BTreeMap::new();
+        let unmapped = SigmaRoute::default();
+        for (index, rule) in rules.iter().enumerate() {
+            if !rule.log_source.accepts_name(name) {
+                continue;
+            }
+            let mut ways: Vec<Way> = Vec::new();
+            if rule.log_source.needs_route() {
+                for (route, condition) in routes.iter().zip(&conditions) {
+                    if rule.log_source.accepts(route) {
+                        plan.add_way(&mut ways, rule, route, condition);
+                    }
+                }
+            } else {
+                plan.add_way(&mut ways, rule, &unmapped, &[]);
+            }
+            let has_twin = ways.len() > 1;
+            for way in ways {
+                let bound = Bound { rule: index, paths: way.paths, dedup: way.dedup, has_twin };
+                groups.entry(way.conditions).or_default().push(bound);
+            }
+        }
+        plan.groups =
+            groups.into_iter().map(|(conditions, bounds)| Group { conditions, bounds }).collect();
+        plan
+    }
+
+    /// The plan for log sources that nobody names: only rules that ask for nothing.
+    pub(super) fn of_unselective(rules: &[Arc<Rule>]) -> Self {
+        // No log source has an empty name, so no rule that names its log sources accepts it.
+        Self::new(rules, "", &[])
+    }
+
+    fn path(&mut self, name: &str) -> usize {
+        if let Some(index) = self.paths.iter().position(|path| path.as_str() == name) {
+            return index;
+        }
+        self.paths.push(FieldPath::new(name));
+        self.paths.len() - 1
+    }
+
+    /// A route's condition as tests.
+    fn condition(&mut self, route: &SigmaRoute) -> Vec<usize> {
+        let mut condition = Vec::with_capacity(route.when.len());
+        for (field, values) in &route.when {
+            let values = values.iter().map(|value| lower(value)).collect();
+            let test = RouteTest { path: self.path(field), values };
+            let known = self.tests.iter().position(|known| *known == test);
+            condition.push(known.unwrap_or(self.tests.len()));
+            if known.is_none() {
+                self.tests.push(test);
+            }
+        }
+        condition.sort_unstable();
+        condition
+    }
+
+    /// Adds a way to the rule, or its condition to a way that has the same mapping.
+    fn add_way(
+        &mut self,
+        ways: &mut Vec<Way>,
+        rule: &Rule,
+        route: &SigmaRoute,
+        condition: &[usize],
+    ) {
+        let mapped =
+            |name: &String| route.fields.get(name).map_or_else(|| name.clone(), Clone::clone);
+        let names = match &rule.body {
+            Body::Sigma(detection) => detection.fields.as_slice(),
+            Body::Cel(_) => &[],
+        };
+        let paths = names.iter().map(|name| self.path(&mapped(name))).collect::<Vec<_>>();
+        let dedup =
+            rule.info.dedup.iter().map(|name| FieldPath::new(mapped(name))).collect::<Vec<_>>();
+        let is_always = condition.is_empty();
+        let known = ways.iter_mut().find(|way| way.paths == paths && way.dedup == dedup);
+        match known {
+            None => {
+                let conditions = if is_always { Vec::new() } else { vec![condition.to_vec()] };
+                ways.push(Way { paths, dedup, conditions });
+            }
+            // A way that is always open stays so.
+            Some(way) if way.conditions.is_empty() => {}
+            Some(way) if is_always => way.conditions.clear(),
+            Some(way) => {
+                if !way.conditions.iter().any(|known| known == condition) {
+                    way.conditions.push(condition.to_vec());
+                    way.conditions.sort();
+                }
+            }
+        }
+    }
+
+    pub(super) fn paths(&self) -> &[FieldPath] {
+        &self.paths
+    }
+
+    /// The rules that the plan may run, perhaps repeated.
+    pub(super) fn rules(&self) -> impl Iterator<Item = usize> {
+        self.groups.iter().flat_map(|group| &group.bounds).map(|bound| bound.rule)
+    }
+
+    /// The groups whose conditions hold for an event.
+    pub(super) fn groups_for(&self, fields: &mut Fields<'_>) -> Vec<&[Bound]> {
+        let mut results = vec![None; self.tests.len()];
+        let mut groups = Vec::with_capacity(8);
+        for group in &self.groups {
+            let mut holds = |condition: &Vec<usize>| {
+                condition.iter().all(|&test| {
+                    let Some(result) = results.get_mut(test) else { return false };
+                    *result.get_or_insert_with(|| {
+                        self.tests.get(test).is_some_and(|test| test.holds(fields))
+                    })
+                })
+            };
+            if group.conditions.is_empty() || group.conditions.iter().any(&mut holds) {
+                groups.push(group.bounds.as_slice());
+            }
+        }
+        groups
+    }
+}
+
+impl RouteTest {
+    fn holds(&self, fields: &mut Fields<'_>) -> bool {
+        let place = fields.place(self.path);
+        fields.found(place).is_some_and(|found| {
+            found.leaves().any(|leaf| {
+                self.values.iter().any(|value| leaf.text().is_some() && leaf.lower() == value)
+            })
+        })
+    }
+}
