@@ -6,11 +6,13 @@
 //! out too. This crate does no I/O and knows nothing of the stages.
 
 mod cast;
+mod detections;
 mod random;
 mod scenario;
 mod source;
 mod story;
 mod text;
 
+pub use detections::shipped_detections;
 pub use scenario::{Generated, Scenario};
 pub use story::{Step, steps};
