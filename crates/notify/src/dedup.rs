@@ -298,11 +298,7 @@ fn window(hit: &Match) -> Duration {
 }
 
 fn raise_alone(hit: &Match, now: Timestamp) -> Decision {
-    Decision::Raise {
-        alert_id: alert_id(hit),
-        raised_time: now,
-        reason: RaiseReason::NoWindow,
-    }
+    Decision::Raise { alert_id: alert_id(hit), raised_time: now, reason: RaiseReason::NoWindow }
 }
 
 /// Decides about batches, and remembers what it decided.

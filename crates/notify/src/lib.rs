@@ -11,6 +11,8 @@
 
 mod dedup;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod hash;
 mod http;
 mod notification;
@@ -18,6 +20,8 @@ mod outbox;
 mod print;
 mod receiver;
 pub mod schedule;
+#[cfg(test)]
+mod simulation;
 mod stored;
 
 pub use dedup::{

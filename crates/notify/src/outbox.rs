@@ -79,11 +79,15 @@ pub struct Outbox {
 /// What a single attempt came to.
 enum Outcome {
     Delivered,
-    Failed { due: Timestamp },
+    Failed {
+        due: Timestamp,
+    },
     Dead(Report),
     /// Another process had it first, or it is gone.
     Taken,
-    NotDue { due: Timestamp },
+    NotDue {
+        due: Timestamp,
+    },
 }
 
 impl Outbox {

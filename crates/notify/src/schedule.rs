@@ -14,7 +14,8 @@ use crate::hash;
 #[must_use]
 pub fn wait(attempt: u32, id: &str) -> Duration {
     let doublings = attempt.saturating_sub(1).min(32);
-    let plain = (limits::NOTIFY_RETRY_SECONDS_MIN << doublings).min(limits::NOTIFY_RETRY_SECONDS_MAX);
+    let plain =
+        (limits::NOTIFY_RETRY_SECONDS_MIN << doublings).min(limits::NOTIFY_RETRY_SECONDS_MAX);
     let jitter = hash::identity(["jitter/1", id, &attempt.to_string()]);
     let jitter = jitter.get(..4).and_then(|digits| u64::from_str_radix(digits, 16).ok());
     // 0.8 to 1.2 times, in 65,536 steps.

@@ -131,7 +131,8 @@ fn check(
         if RESERVED.iter().any(|reserved| header.eq_ignore_ascii_case(reserved)) {
             return Err(format!("header `{shown}` is set by dab"));
         }
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if header.is_empty() || !header.bytes().all(is_token) {
             return Err(format!("`{shown}` is no name of a header"));
         }
