@@ -1,0 +1,173 @@
+//! A rules project as a whole: every rule and log source that can be used, and every mistake.
+//!
+//! [`load`] never fails: one broken file never stops the rest. Whoever must not run with mistakes
+//! looks at [`Project::problems`].
+
+mod error;
+mod walk;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use base::{Explain, Problem, Report};
+use decode::LogSource;
+use detect::{LogSourceSelector, Rule};
+
+use crate::error::{Trouble, Unrouted};
+
+pub use error::VetError;
+
+/// How many of the routes that nobody takes a note names.
+const UNROUTED_NAMES_MAX: usize = 10;
+
+/// What a project holds.
+#[derive(Debug, Default)]
+pub struct Project {
+    /// The rules that can be run, in the order of their files; ids are unique.
+    pub rules: Vec<Arc<Rule>>,
+    /// The log sources, by name: the user's, and the shipped ones that the user did not replace.
+    pub log_sources: Vec<LogSource>,
+    /// What is wrong, in the order of files: what each names is left out.
+    pub problems: Vec<Report>,
+    /// What is worth knowing and harms nothing, such as rules that no events reach.
+    pub notes: Vec<Report>,
+    /// How many files were found, readable or not.
+    pub files: usize,
+}
+
+/// Loads rules from `detections` and log sources from `log_sources`: files, or folders with `.yml`
+/// and `.yaml` files at any depth. Paths in problems begin as the roots given here do.
+///
+/// With `shipped_log_sources`, those that come with dab are there too; a log source of the user's
+/// replaces the shipped one of its name.
+#[must_use]
+pub fn load(detections: &[PathBuf], log_sources: &[PathBuf], shipped_log_sources: bool) -> Project {
+    let mut project = Project::default();
+    project.load_log_sources(log_sources);
+    if shipped_log_sources {
+        project.add_shipped();
+    }
+    project.log_sources.sort_by(|a, b| a.name.cmp(&b.name));
+    project.load_rules(detections);
+    project.note_unrouted();
+    project
+}
+
+impl Project {
+    fn load_log_sources(&mut self, roots: &[PathBuf]) {
+        let mut defined: BTreeMap<String, String> = BTreeMap::new();
+        self.each_text(roots, |project, path, text| {
+            let shown = path.to_string_lossy();
+            let source = match LogSource::parse(&shown, text) {
+                Ok(source) => source,
+                Err(mistakes) => return mistakes.into_iter().for_each(|one| project.problem(one)),
+            };
+            if let Some(first) = defined.get(&source.name) {
+                let (name, first) = (source.name, first.clone());
+                project.problem(VetError::new(path, Trouble::SameLogSource { name, first }));
+            } else {
+                defined.insert(source.name.clone(), shown.into_owned());
+                project.log_sources.push(source);
+            }
+        });
+    }
+
+    fn add_shipped(&mut self) {
+        let own: HashSet<String> =
+            self.log_sources.iter().map(|source| source.name.clone()).collect();
+        for (path, text) in decode::shipped() {
+            match LogSource::parse(path, text) {
+                Ok(source) if own.contains(&source.name) => {}
+                Ok(source) => self.log_sources.push(source),
+                Err(mistakes) => mistakes.into_iter().for_each(|mistake| self.problem(mistake)),
+            }
+        }
+    }
+
+    fn load_rules(&mut self, roots: &[PathBuf]) {
+        self.each_text(roots, |project, path, text| {
+            for rule in detect::load_file(&path.to_string_lossy(), text) {
+                match rule {
+                    Ok(rule) => project.rules.push(Arc::new(rule)),
+                    Err(mistake) => project.problem(mistake),
+                }
+            }
+        });
+        for mistake in detect::duplicates(&self.rules) {
+            self.problem(mistake);
+        }
+        let mut seen = HashSet::with_capacity(self.rules.len());
+        self.rules.retain(|rule| seen.insert(rule.info.id.clone()));
+    }
+
+    /// Hands over the text of one file under the roots after the other, and reports those that
+    /// can't be read.
+    fn each_text(&mut self, roots: &[PathBuf], mut take: impl FnMut(&mut Self, &Path, &str)) {
+        let mut problems = Vec::new();
+        let paths = walk::files(roots, &mut problems);
+        problems.into_iter().for_each(|problem| self.problem(problem));
+        self.files += paths.len();
+        for path in paths {
+            match walk::read(&path) {
+                Ok(text) => take(self, &path, &text),
+                Err(problem) => self.problem(problem),
+            }
+        }
+    }
+
+    fn note_unrouted(&mut self) {
+        let mut routes: BTreeMap<String, usize> = BTreeMap::new();
+        for rule in &self.rules {
+            if !self.reaches(&rule.log_source) {
+                *routes.entry(describe(&rule.log_source)).or_default() += 1;
+            }
+        }
+        if routes.is_empty() {
+            return;
+        }
+        let mut by_count: Vec<(&String, &usize)> = routes.iter().collect();
+        by_count.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        let named = by_count.iter().take(UNROUTED_NAMES_MAX);
+        let mut names: Vec<String> =
+            named.map(|(route, count)| format!("`{route}` ({count})")).collect();
+        if let Some(more) = by_count.len().checked_sub(UNROUTED_NAMES_MAX).filter(|more| *more > 0)
+        {
+            names.push(format!("and {more} more"));
+        }
+        let (count, rules) = (routes.values().sum(), self.rules.len());
+        let note = Unrouted { count, rules, names: names.join(", ") };
+        self.notes.push(Problem::from(note).report());
+    }
+
+    /// Whether events of any log source can get to a rule that asks for `asked`.
+    fn reaches(&self, asked: &LogSourceSelector) -> bool {
+        self.log_sources.iter().any(|source| {
+            asked.accepts_name(&source.name)
+                && (!asked.needs_route() || source.sigma.iter().any(|route| asked.accepts(route)))
+        })
+    }
+
+    fn problem(&mut self, problem: impl Explain + Send + Sync + 'static) {
+        self.problems.push(Problem::from(problem).report());
+    }
+}
+
+/// What a rule asks for, in the words of its file.
+fn describe(asked: &LogSourceSelector) -> String {
+    let keys =
+        [("product", &asked.product), ("category", &asked.category), ("service", &asked.service)];
+    let mut words: Vec<String> = keys
+        .into_iter()
+        .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}: {value}")))
+        .collect();
+    if !asked.names.is_empty() {
+        words.push(format!("log_source: {}", asked.names.join(", ")));
+    }
+    if words.is_empty() { "any log source".to_owned() } else { words.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

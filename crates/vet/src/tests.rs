@@ -1,0 +1,259 @@
+//! Projects with every kind of broken file in them.
+
+use std::{fs, path::Path};
+
+use base::{Place, limits};
+
+use super::*;
+
+const SOURCE: &str =
+    "name: shop\nformat:\n  type: ndjson\ntime:\n  field: ts\nsigma:\n  - product: shop\n";
+
+fn rule(id: &str, logsource: &str) -> String {
+    format!(
+        "title: Rule {id}\nid: {id}\nlogsource:\n  {logsource}\ndetection:\n  s:\n    a: b\n  \
+         condition: s\n"
+    )
+}
+
+/// A folder for one test, with the files given.
+fn project(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, bytes) in files {
+        write(root.path(), path, bytes);
+    }
+    root
+}
+
+fn write(root: &Path, path: &str, bytes: &[u8]) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn load_from(root: &Path) -> Project {
+    load(&[root.join("detections")], &[root.join("log_sources")], false)
+}
+
+fn ids(project: &Project) -> Vec<&str> {
+    project.rules.iter().map(|rule| rule.info.id.as_str()).collect()
+}
+
+/// Each problem as `DAB0000 path:line:column`, without the root.
+fn places(project: &Project, root: &Path) -> Vec<String> {
+    let root = format!("{}/", root.display());
+    let say = |problem: &Report| match &problem.place {
+        Some(place) => format!("{} {}", problem.code, place.to_string().replace(&root, "")),
+        None => problem.code.clone(),
+    };
+    project.problems.iter().map(say).collect()
+}
+
+#[test]
+fn one_broken_file_stops_no_other() {
+    let oversize = vec![b'#'; usize::try_from(limits::CONFIG_FILE_BYTES_MAX).unwrap() + 1];
+    let good =
+        [rule("r1", "product: shop"), rule("r2", "product: shop"), rule("r1", "product: shop")];
+    let unknown_condition = rule("r3", "product: shop").replace("condition: s", "condition: t");
+    let root = project(&[
+        ("log_sources/shop.yml", SOURCE.as_bytes()),
+        ("log_sources/a_unknown_key.yml", format!("{SOURCE}colour: red\n").as_bytes()),
+        ("log_sources/b_broken.yaml", b"name: [\n"),
+        ("detections/a_broken.yml", b"title: [\n"),
+        ("detections/b_binary.yml", b"title: x\nid: \xc3\xa9\xff\n"),
+        ("detections/c_oversize.yml", &oversize),
+        ("detections/d_condition.yml", unknown_condition.as_bytes()),
+        ("detections/e_empty.yml", b""),
+        ("detections/f/good.yml", good[0].as_bytes()),
+        ("detections/f/good.YAML", good[1].as_bytes()),
+        ("detections/g_same_id.yml", good[2].as_bytes()),
+        ("detections/.hidden.yml", b"title: [\n"),
+        ("detections/.git/x.yml", b"title: [\n"),
+        ("detections/readme.md", b"\xff"),
+    ]);
+    let project = load_from(root.path());
+    assert_eq!(ids(&project), ["r2", "r1"], "in the order of paths");
+    let names: Vec<&str> = project.log_sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["shop"]);
+    assert_eq!(project.files, 3 + 8);
+    let found = places(&project, root.path());
+    let codes: Vec<&str> = found.iter().map(|place| place.split(':').next().unwrap()).collect();
+    assert_eq!(
+        codes,
+        [
+            "DAB0302 log_sources/a_unknown_key.yml",
+            "DAB0301 log_sources/b_broken.yaml",
+            "DAB0201 detections/a_broken.yml",
+            "DAB0222 detections/b_binary.yml",
+            "DAB0221 detections/c_oversize.yml",
+            "DAB0206 detections/d_condition.yml",
+            "DAB0202 detections/e_empty.yml",
+            "DAB0209 detections/g_same_id.yml",
+        ]
+    );
+    assert!(found.contains(&"DAB0222 detections/b_binary.yml:2:6".to_owned()), "{found:?}");
+    assert!(
+        found.iter().any(|place| place.starts_with("DAB0302 log_sources/a_unknown_key.yml:8:"))
+    );
+}
+
+#[test]
+fn a_missing_folder_is_a_problem_and_the_others_are_read() {
+    let root = project(&[("detections/good.yml", rule("r1", "product: shop").as_bytes())]);
+    let missing = root.path().join("none");
+    let project = load(&[missing, root.path().join("detections")], &[], false);
+    assert_eq!(ids(&project), ["r1"]);
+    assert_eq!(places(&project, root.path()), ["DAB0220 none:1:1"]);
+    let problem = &project.problems[0];
+    assert_eq!(problem.help.as_deref(), Some("create it, or correct the path in the settings"));
+    assert!(matches!(problem.place, Some(Place::File { .. })));
+}
+
+#[test]
+fn a_root_may_be_a_file() {
+    let root = project(&[("one.yml", rule("r1", "product: shop").as_bytes())]);
+    let project = load(&[root.path().join("one.yml")], &[], false);
+    assert_eq!(ids(&project), ["r1"]);
+    assert!(project.problems.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_but_not_in_circles() {
+    use std::os::unix::fs::symlink;
+
+    let root = project(&[
+        ("detections/a/good.yml", rule("r1", "product: shop").as_bytes()),
+        ("shared/more.yml", rule("r2", "product: shop").as_bytes()),
+    ]);
+    let detections = root.path().join("detections");
+    symlink(&detections, detections.join("a/up")).unwrap();
+    symlink(root.path().join("shared"), detections.join("b")).unwrap();
+    symlink(root.path().join("nowhere"), detections.join("c.yml")).unwrap();
+    symlink(root.path().join("nowhere"), detections.join("d.txt")).unwrap();
+    let project = load_from(root.path());
+    assert_eq!(ids(&project), ["r1", "r2"]);
+    let expected =
+        ["DAB0220 log_sources:1:1", "DAB0223 detections/a/up:1:1", "DAB0220 detections/c.yml:1:1"];
+    assert_eq!(places(&project, root.path()), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_not_waited_for() {
+    let root = project(&[("detections/good.yml", rule("r1", "product: shop").as_bytes())]);
+    let pipe = root.path().join("detections/pipe.yml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let project = load(&[root.path().join("detections")], &[], false);
+    assert_eq!(ids(&project), ["r1"]);
+    assert_eq!(places(&project, root.path()), ["DAB0220 detections/pipe.yml:1:1"]);
+}
+
+#[test]
+fn folders_have_a_depth() {
+    let deep = format!("detections/{}x.yml", "d/".repeat(40));
+    let root = project(&[(&deep, rule("r1", "product: shop").as_bytes())]);
+    let project = load(&[root.path().join("detections")], &[], false);
+    assert!(project.rules.is_empty());
+    assert_eq!(project.problems[0].code, "DAB0223");
+}
+
+#[test]
+fn log_sources_have_one_name_each_and_replace_shipped_ones() {
+    let shipped = load(&[], &[], true);
+    assert!(shipped.problems.is_empty(), "{:?}", shipped.problems);
+    let name = shipped.log_sources.first().unwrap().name.clone();
+    let own = SOURCE.replace("shop", &name);
+    let root = project(&[
+        ("log_sources/a.yml", own.as_bytes()),
+        ("log_sources/b.yml", SOURCE.as_bytes()),
+        ("log_sources/c.yml", SOURCE.as_bytes()),
+    ]);
+    let project = load(&[], &[root.path().join("log_sources")], true);
+    assert_eq!(places(&project, root.path()), ["DAB0225 log_sources/c.yml:1:1"]);
+    assert!(project.problems[0].message.contains("log_sources/b.yml` already"));
+    assert_eq!(project.log_sources.len(), shipped.log_sources.len() + 1);
+    assert!(project.log_sources.is_sorted_by(|a, b| a.name < b.name));
+    let replaced = project.log_sources.iter().find(|source| source.name == name).unwrap();
+    assert_eq!(replaced.sigma[0].product.as_deref(), Some(name.as_str()));
+    assert_eq!(load(&[], &[], false).log_sources, []);
+}
+
+#[test]
+fn rules_that_no_events_reach_are_noted() {
+    let mut rules = String::new();
+    for (index, logsource) in ["product: shop", "product: moon", "category: proxy", "product: moon"]
+        .into_iter()
+        .enumerate()
+    {
+        rules.push_str(&format!("---\n{}", rule(&format!("r{index}"), logsource)));
+    }
+    let root = project(&[
+        ("log_sources/shop.yml", SOURCE.as_bytes()),
+        ("detections/all.yml", rules.as_bytes()),
+    ]);
+    let project = load_from(root.path());
+    assert_eq!((project.rules.len(), project.problems.len()), (4, 0), "{:?}", project.problems);
+    assert_eq!(project.notes.len(), 1);
+    assert_eq!(project.notes[0].code, "DAB0226");
+    assert_eq!(
+        project.notes[0].message,
+        "3 of 4 rules ask for events that no log source provides: `product: moon` (2), \
+         `category: proxy` (1)"
+    );
+}
+
+#[test]
+fn many_unreached_routes_are_cut() {
+    let rules: String = (0..15)
+        .map(|n| format!("---\n{}", rule(&format!("r{n:02}"), &format!("product: p{n:02}"))))
+        .collect();
+    let root = project(&[
+        ("log_sources/shop.yml", SOURCE.as_bytes()),
+        ("detections/all.yml", rules.as_bytes()),
+    ]);
+    let note = &load_from(root.path()).notes[0].message;
+    assert!(note.ends_with("`product: p09` (1), and 5 more"), "{note}");
+}
+
+/// Every public rule loads or is reported: none is lost between.
+#[cfg(unix)]
+#[test]
+fn the_public_rules_load_or_are_reported() {
+    let corpora = std::env::var_os("DAB_CORPORA");
+    let archive = corpora.map(|root| Path::new(&root).join("sigmahq-rules.tar.zst"));
+    let Some(archive) = archive.filter(|archive| archive.is_file()) else {
+        assert_ne!(
+            std::env::var_os("CI").as_deref(),
+            Some("true".as_ref()),
+            "DAB_CORPORA has no SigmaHQ rules"
+        );
+        println!("skipped: DAB_CORPORA is not set, or has no SigmaHQ rules");
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    unpack(&archive, root.path());
+    let project = load(&[root.path().to_owned()], &[], true);
+    assert!(project.files > 3700, "{} files", project.files);
+    assert!(project.rules.len() * 100 > project.files * 95, "{} rules", project.rules.len());
+    let named: HashSet<&str> = project.rules.iter().map(|rule| rule.info.file.as_str()).collect();
+    let place = |problem: &'_ Report| match &problem.place {
+        Some(Place::File { path, .. }) => Some(path.clone()),
+        _ => None,
+    };
+    let reported: HashSet<String> = project.problems.iter().filter_map(place).collect();
+    let all = reported.iter().map(String::as_str).chain(named).collect::<HashSet<_>>();
+    assert_eq!(all.len(), project.files);
+}
+
+#[cfg(unix)]
+fn unpack(archive: &Path, into: &Path) {
+    use std::process::{Command, Stdio};
+
+    let mut tar =
+        Command::new("tar").args(["-x", "-C"]).arg(into).stdin(Stdio::piped()).spawn().unwrap();
+    let mut reader = zstd::Decoder::new(fs::File::open(archive).unwrap()).unwrap();
+    std::io::copy(&mut reader, &mut tar.stdin.take().unwrap()).unwrap();
+    assert!(tar.wait().unwrap().success());
+}
