@@ -1,1 +1,22 @@
-//! (in the making)
+//! Raw bytes to events: records are framed, parsed, given their time and normalized.
+//!
+//! Promises: what can't be decoded is rejected by itself, with its reason and place, and everything
+//! around it is decoded all the same; nothing of a record is lost on the way to its event. Does no
+//! I/O and holds no more than one record.
+
+mod decoder;
+mod frame;
+mod log_source;
+mod normalize;
+mod parse;
+mod reject;
+mod time;
+
+pub use decoder::{At, Decoder};
+pub use frame::{Frame, FrameState, Framer};
+pub use log_source::{
+    DecodeError, Encoding, FieldRule, Format, Layout, Lines, LogSource, TimeFormat, TimeRule,
+    shipped,
+};
+pub use parse::parse_json;
+pub use reject::{Reject, RejectKind};

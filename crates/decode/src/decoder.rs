@@ -1,0 +1,112 @@
+//! From one record to one event.
+
+use std::borrow::Cow;
+
+use base::{Event, EventId, Object, ObjectHash, Origin, Place, Timestamp, Value};
+
+use crate::{
+    DecodeError, Layout, LogSource, Reject, RejectKind,
+    normalize::Normalizer,
+    parse::{self, Patterns},
+    time,
+};
+
+/// A log source, compiled: decodes its records. Has no state, so that one serves all threads.
+#[derive(Debug)]
+pub struct Decoder {
+    source: LogSource,
+    /// Only for lines.
+    patterns: Option<Patterns>,
+    normalizer: Normalizer,
+}
+
+/// Where a record was read, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    /// The address of the object.
+    pub object: &'a str,
+    /// The hash of the object's address and generation.
+    pub object_hash: ObjectHash,
+    /// The offset of the record's first byte in the decompressed object.
+    pub offset: u64,
+    /// When the record was taken in.
+    pub ingest_time: Timestamp,
+}
+
+impl Decoder {
+    /// Compiles a log source.
+    ///
+    /// # Errors
+    /// If a regular expression does not compile, which [`LogSource::parse`] has ruled out.
+    pub fn new(source: LogSource) -> Result<Self, Vec<DecodeError>> {
+        let failed = |error: regex::Error| {
+            vec![DecodeError::pattern(&error, Place::Object(format!("log source {}", source.name)))]
+        };
+        let patterns = match &source.format.layout {
+            Layout::Lines(lines) => Some(Patterns::new(lines).map_err(failed)?),
+            Layout::Ndjson | Layout::Json { .. } => None,
+        };
+        let normalizer = Normalizer::new(&source).map_err(failed)?;
+        Ok(Self { source, patterns, normalizer })
+    }
+
+    /// The log source.
+    #[must_use]
+    pub const fn log_source(&self) -> &LogSource {
+        &self.source
+    }
+
+    /// Makes an event of a record. The event borrows the record's text.
+    ///
+    /// # Errors
+    /// Says why the record is no event of this log source, where, and what to do.
+    pub fn decode<'a>(&'a self, record: &'a [u8], at: &At<'a>) -> Result<Event<'a>, Reject> {
+        let text = parse::text_of(record, self.source.format.encoding)?;
+        let fields = match &self.patterns {
+            Some(patterns) => self.line(patterns, text, at.ingest_time)?,
+            None => (json_object(text, record)?, None),
+        };
+        let (fields, known_time) = fields;
+        let time = match known_time {
+            Some(time) => time,
+            None => time::event_time(&self.source.time, &fields, at.ingest_time)?,
+        };
+        Ok(Event {
+            time,
+            ingest_time: at.ingest_time,
+            id: EventId { object: at.object_hash, offset: at.offset },
+            log_source: &self.source.name,
+            origin: Origin { object: Cow::Borrowed(at.object), offset: at.offset },
+            normalized: self.normalizer.apply(&fields),
+            fields,
+        })
+    }
+
+    /// A line that matches no pattern has no time of its own: it gets the time it was taken in, so
+    /// that it can be found, unless the log source says `unmatched: quarantine`.
+    fn line<'a>(
+        &'a self,
+        patterns: &'a Patterns,
+        text: Cow<'a, str>,
+        ingest_time: Timestamp,
+    ) -> Result<(Object<'a>, Option<Timestamp>), Reject> {
+        let line = patterns.parse(text)?;
+        Ok((line.fields, (!line.matched).then_some(ingest_time)))
+    }
+}
+
+fn json_object<'a>(text: Cow<'a, str>, record: &[u8]) -> Result<Object<'a>, Reject> {
+    let value = match text {
+        Cow::Borrowed(text) => parse::parse_text(text)?,
+        Cow::Owned(text) => parse::parse_text(&text)?.into_owned(),
+    };
+    match value {
+        Value::Object(object) => Ok(object),
+        other => Err(Reject::new(
+            RejectKind::NotAnObject,
+            format!("the record is {}, not an object", other.kind()),
+        )
+        .at(record, 0)
+        .help("an event is a JSON object with named fields")),
+    }
+}

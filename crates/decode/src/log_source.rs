@@ -1,0 +1,164 @@
+//! A log source: where events come from, how they are written, and what their fields mean.
+//!
+//! One YAML file each; `docs/reference/log_sources.md` describes every key. Reading a file does no
+//! I/O and reports all its mistakes at once.
+
+mod error;
+mod read;
+
+use base::{ColumnType, FieldPath, SigmaRoute};
+
+pub use error::DecodeError;
+
+/// A log source as authored, validated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSource {
+    /// Its name: what events carry as `log_source`.
+    pub name: String,
+    /// What it is, for people.
+    pub description: Option<String>,
+    /// The table its events go to.
+    pub table: String,
+    /// How records are written.
+    pub format: Format,
+    /// Where an event's time is.
+    pub time: TimeRule,
+    /// Normalized fields.
+    pub fields: Vec<FieldRule>,
+    /// Lists of values to pivot on: the name after `related.`, and the fields to gather.
+    pub related: Vec<(String, Vec<FieldPath>)>,
+    /// How its events appear to Sigma rules.
+    pub sigma: Vec<SigmaRoute>,
+}
+
+/// How a log source's records are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Format {
+    /// What separates and structures records.
+    pub layout: Layout,
+    /// What bytes mean.
+    pub encoding: Encoding,
+}
+
+/// What separates and structures records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Layout {
+    /// One JSON object a line.
+    Ndjson,
+    /// JSON values one after another, or in arrays.
+    Json {
+        /// The array inside each top-level object whose elements are the records.
+        records: Option<FieldPath>,
+    },
+    /// One line of text each.
+    Lines(Lines),
+}
+
+/// Lines of text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// Regular expressions whose named groups become fields; the first that matches counts.
+    pub patterns: Vec<String>,
+    /// The types of groups that are not text.
+    pub types: Vec<(String, ColumnType)>,
+    /// Whether a line that matches no pattern goes to the quarantine, not into the table with
+    /// `message` alone.
+    pub quarantine_unmatched: bool,
+}
+
+/// What a record's bytes mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8; anything else is rejected.
+    #[default]
+    Utf8,
+    /// ISO 8859-1: every byte is the character of that number.
+    Latin1,
+}
+
+/// Where an event's time is and how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeRule {
+    /// The first of these that is there counts.
+    pub fields: Vec<FieldPath>,
+    /// How it is written.
+    pub format: TimeFormat,
+    /// Seconds east of UTC for times that name no zone. `None`: such times are rejected.
+    pub zone_seconds: Option<i32>,
+    /// Whether an event without a time gets the time it was taken in, not a place in quarantine.
+    pub missing_is_ingest_time: bool,
+    /// The earliest time that is believed, in seconds since 1970.
+    pub earliest_seconds: i64,
+}
+
+/// How times are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// RFC 3339 and its ISO 8601 relatives.
+    Rfc3339,
+    /// A number since 1970-01-01 UTC, with this many units in a second.
+    Unix {
+        /// 1, 1,000, 1,000,000 or 1,000,000,000.
+        per_second: i64,
+    },
+    /// A pattern of `strftime`.
+    Pattern(String),
+}
+
+/// How one normalized field gets its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldRule {
+    /// The field, by its ECS name.
+    pub name: FieldPath,
+    /// The first of these that is there counts.
+    pub from: Vec<FieldPath>,
+    /// A regular expression whose only group is taken.
+    pub capture: Option<String>,
+    /// Whether letters are made small.
+    pub lower: bool,
+    /// What to say instead of a value; `*` stands for all others. A value not listed is left out.
+    pub values: Vec<(String, String)>,
+    /// The value where there is none. Without `from`: the constant.
+    pub default: Option<String>,
+    /// The type of the column.
+    pub column_type: ColumnType,
+}
+
+impl LogSource {
+    /// Reads a log source from YAML. `path` is the file's name, for messages and the default name.
+    ///
+    /// # Errors
+    /// All mistakes, each with its line and column.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Vec<DecodeError>> {
+        read::log_source(path, text)
+    }
+
+    /// The columns that this source normalizes to, with their types, so that its table can declare
+    /// them first.
+    #[must_use]
+    pub fn normalized_columns(&self) -> Vec<(FieldPath, ColumnType)> {
+        let fields = self.fields.iter().map(|rule| (rule.name.clone(), rule.column_type));
+        let related = self
+            .related
+            .iter()
+            .map(|(name, _)| (FieldPath::new(format!("related.{name}")), ColumnType::TextList));
+        fields.chain(related).collect()
+    }
+}
+
+/// The log sources that dab ships: file name and text.
+#[must_use]
+pub const fn shipped() -> &'static [(&'static str, &'static str)] {
+    macro_rules! files {
+        ($($name:literal),*) => {
+            &[$(($name, include_str!(concat!("../../../content/log_sources/", $name)))),*]
+        };
+    }
+    files![
+        "aws_cloudtrail.yml",
+        "linux_sshd.yml",
+        "nginx_access.yml",
+        "okta_system.yml",
+        "windows_events.yml"
+    ]
+}
