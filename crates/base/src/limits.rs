@@ -40,6 +40,10 @@ pub const HTTP_QUEUE_BYTES_MAX: usize = 128 << 20;
 /// measured: 2,000 sparse columns cost 20 times the write of 30.]
 pub const TABLE_COLUMNS_MAX: usize = 200;
 
+/// How many values one list of `related` holds: enough for every address of a record, and a bound on
+/// the work that a record made of addresses alone can cause.
+pub const RELATED_VALUES_MAX: usize = 100;
+
 /// How many days' files one batch keeps open before it is committed.
 pub const BATCH_DAYS_MAX: usize = 16;
 
@@ -49,6 +53,9 @@ pub const BATCH_BYTES_MAX: usize = 128 << 20;
 /// How many matches one commit carries at most; a rule that matches everything is cut into
 /// commits, not into memory.
 pub const BATCH_MATCHES_MAX: usize = 20_000;
+
+/// How many quarantined records one commit carries at most, for the same reason.
+pub const BATCH_QUARANTINED_MAX: usize = 20_000;
 
 /// How many bytes of a quarantined record are kept beside its reason; the rest stays in the cold
 /// tier or in a spill object.

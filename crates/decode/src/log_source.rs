@@ -3,8 +3,10 @@
 //! One YAML file each; `docs/reference/log_sources.md` describes every key. Reading a file does no
 //! I/O and reports all its mistakes at once.
 
+mod ecs;
 mod error;
 mod read;
+mod yaml;
 
 use base::{ColumnType, FieldPath, SigmaRoute};
 

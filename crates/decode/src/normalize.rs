@@ -1,8 +1,11 @@
 //! Normalized fields: what the source says, under the names that all sources share.
+//!
+//! Compiled once into the tree that the result has, so that an event costs one allocation for each
+//! object in it. Text is borrowed from the event wherever it is taken over unchanged.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
-use base::{ColumnType, FieldPath, Object, Value};
+use base::{ColumnType, FieldPath, Object, Value, limits::RELATED_VALUES_MAX};
 use regex::Regex;
 
 use crate::{FieldRule, LogSource, parse::cast_text};
@@ -10,114 +13,255 @@ use crate::{FieldRule, LogSource, parse::cast_text};
 /// A log source's normalization, compiled.
 #[derive(Debug)]
 pub(crate) struct Normalizer {
-    rules: Vec<(FieldRule, Option<Regex>)>,
-    /// `related.…`, and the fields whose values it gathers.
-    related: Vec<(FieldPath, Vec<FieldPath>)>,
+    tree: Vec<(String, Node)>,
+    related: Vec<Gather>,
+}
+
+#[derive(Debug)]
+enum Node {
+    Value(Box<Rule>),
+    Object(Vec<(String, Self)>),
+}
+
+#[derive(Debug)]
+struct Rule {
+    rule: FieldRule,
+    capture: Option<Regex>,
+    /// Whether only IP addresses are valid: ECS defines all fields that end in `ip` as addresses.
+    is_ip: bool,
+}
+
+/// One list of `related`.
+#[derive(Debug)]
+struct Gather {
+    name: String,
+    from: Vec<FieldPath>,
+    is_ip: bool,
 }
 
 impl Normalizer {
     pub(crate) fn new(source: &LogSource) -> Result<Self, regex::Error> {
-        let compile = |rule: &FieldRule| {
-            let capture = rule.capture.as_deref().map(Regex::new).transpose()?;
-            Ok((rule.clone(), capture))
+        let mut tree = Vec::new();
+        for rule in &source.fields {
+            let parts: Vec<&str> = rule.name.parts().collect();
+            let node = Node::Value(Box::new(Rule {
+                rule: rule.clone(),
+                capture: rule.capture.as_deref().map(Regex::new).transpose()?,
+                is_ip: parts.last() == Some(&"ip"),
+            }));
+            insert(&mut tree, &parts, node);
+        }
+        let gather = |(name, from): &(String, Vec<FieldPath>)| Gather {
+            name: name.clone(),
+            from: from.clone(),
+            is_ip: name == "ip",
         };
-        let related = source
-            .related
-            .iter()
-            .map(|(name, paths)| (FieldPath::new(format!("related.{name}")), paths.clone()));
-        Ok(Self {
-            rules: source.fields.iter().map(compile).collect::<Result<_, regex::Error>>()?,
-            related: related.collect(),
-        })
+        Ok(Self { tree, related: source.related.iter().map(gather).collect() })
     }
 
     /// The normalized fields of an event, nested.
-    pub(crate) fn apply<'a>(&self, fields: &Object<'a>) -> Object<'a> {
-        let mut normalized = Object::with_capacity(self.rules.len());
-        for (rule, capture) in &self.rules {
-            if let Some(value) = value(rule, capture.as_ref(), fields) {
-                normalized.set_path(&rule.name, value);
+    pub(crate) fn apply<'a>(&'a self, fields: &Object<'a>) -> Object<'a> {
+        let mut normalized = object(&self.tree, fields);
+        let mut related = Object::new();
+        for gather in &self.related {
+            let values = gather.values(fields, &normalized);
+            if !values.is_empty() {
+                related.push(gather.name.as_str(), Value::List(values));
             }
         }
-        for (name, paths) in &self.related {
-            let values = related(paths, fields);
-            if !values.is_empty() {
-                normalized.set_path(name, Value::List(values));
-            }
+        if !related.is_empty() {
+            normalized.push("related", Value::Object(related));
         }
         normalized
     }
 }
 
-fn value<'a>(rule: &FieldRule, capture: Option<&Regex>, fields: &Object<'a>) -> Option<Value<'a>> {
-    let found = rule.from.iter().find_map(|path| fields.get_path(path).filter(|v| is_said(v)));
-    let constant =
-        || rule.default.as_deref().and_then(|text| own(cast_text(text, rule.column_type)?));
-    let Some(found) = found else { return constant() };
-    if capture.is_none() && !rule.lower && rule.values.is_empty() {
-        return cast(found, rule.column_type).or_else(constant);
+fn insert(tree: &mut Vec<(String, Node)>, parts: &[&str], node: Node) {
+    let [first, rest @ ..] = parts else { return };
+    if rest.is_empty() {
+        tree.push(((*first).to_owned(), node));
+        return;
     }
-    let text = found.display()?;
-    let text = match capture {
-        None => text,
-        Some(regex) => match regex.captures(&text).and_then(|groups| groups.get(1)) {
-            Some(group) => Cow::Owned(group.as_str().to_owned()),
-            None => return constant(),
-        },
-    };
-    let text = if rule.lower { Cow::Owned(text.to_lowercase()) } else { text };
-    let text = match listed(&rule.values, &text) {
-        Some(text) => text,
-        None => return constant(),
-    };
-    own(cast_text(&text, rule.column_type)?)
+    // A value in the way has been ruled out when the log source was read.
+    let inner = tree.iter_mut().find_map(|(name, node)| match node {
+        Node::Object(inner) if name == first => Some(inner),
+        _ => None,
+    });
+    match inner {
+        Some(inner) => insert(inner, rest, node),
+        None => {
+            let mut inner = Vec::new();
+            insert(&mut inner, rest, node);
+            tree.push(((*first).to_owned(), Node::Object(inner)));
+        }
+    }
 }
 
-/// What the value table says for `text`; the text itself where there is no table.
-fn listed<'t>(values: &'t [(String, String)], text: &'t str) -> Option<Cow<'t, str>> {
-    if values.is_empty() {
-        return Some(Cow::Borrowed(text));
+fn object<'a>(tree: &'a [(String, Node)], fields: &Object<'a>) -> Object<'a> {
+    let mut made = Object::with_capacity(tree.len());
+    for (name, node) in tree {
+        let value = match node {
+            Node::Value(rule) => rule.value(fields),
+            Node::Object(inner) => {
+                Some(object(inner, fields)).filter(|inner| !inner.is_empty()).map(Value::Object)
+            }
+        };
+        if let Some(value) = value {
+            made.push(name.as_str(), value);
+        }
     }
-    let exact = values.iter().find(|(from, _)| from == text);
-    let entry = exact.or_else(|| values.iter().find(|(from, _)| from == "*"));
-    entry.map(|(_, to)| Cow::Borrowed(to.as_str()))
+    made
 }
 
-fn is_said(value: &Value<'_>) -> bool {
-    // `-` is what nginx and Windows write for nothing.
-    !matches!(value, Value::Null) && !matches!(value.as_str(), Some("" | "-"))
+impl Rule {
+    fn value<'a>(&'a self, fields: &Object<'a>) -> Option<Value<'a>> {
+        let found = self.rule.from.iter().find_map(|path| find(fields, path));
+        found
+            .and_then(|value| self.take(value))
+            .or_else(|| cast_text(self.rule.default.as_deref()?, self.rule.column_type))
+    }
+
+    /// What becomes of a value that was found.
+    fn take<'a>(&'a self, value: &Value<'a>) -> Option<Value<'a>> {
+        let column = self.rule.column_type;
+        let as_it_is = self.capture.is_none() && !self.rule.lower && self.rule.values.is_empty();
+        if as_it_is && !self.is_ip {
+            return cast(value, column);
+        }
+        let mut text = as_text(value)?;
+        if let Some(regex) = &self.capture {
+            text = captured(regex, text).filter(|text| !matches!(text.as_ref(), "" | "-"))?;
+        }
+        if self.rule.lower && text.chars().any(char::is_uppercase) {
+            text = Cow::Owned(text.to_lowercase());
+        }
+        if !self.rule.values.is_empty() {
+            text = Cow::Borrowed(self.listed(&text)?);
+        }
+        if self.is_ip {
+            text = address(text)?;
+        }
+        cast(&Value::Text(text), column)
+    }
+
+    /// What the value table says for `text`.
+    fn listed(&self, text: &str) -> Option<&str> {
+        let values = &self.rule.values;
+        let exact = values.iter().find(|(from, _)| from == text);
+        let entry = exact.or_else(|| values.iter().find(|(from, _)| from == "*"));
+        entry.map(|(_, to)| to.as_str())
+    }
+}
+
+impl Gather {
+    /// The distinct texts at the paths, in order: of the source's own fields, and of the
+    /// normalized ones.
+    fn values<'a>(&self, fields: &Object<'a>, normalized: &Object<'a>) -> Vec<Value<'a>> {
+        let mut values: Vec<Value<'a>> = Vec::new();
+        for path in &self.from {
+            let mut add = |value: &Value<'a>| {
+                if let Some(text) = said(value).and_then(|value| self.text(value)) {
+                    let is_new = !values.iter().any(|other| other.as_str() == Some(&text));
+                    if is_new {
+                        values.push(Value::Text(text));
+                    }
+                }
+                values.len() >= RELATED_VALUES_MAX
+            };
+            if fields.any(path, &mut add) || normalized.any(path, &mut add) {
+                break;
+            }
+        }
+        values
+    }
+
+    fn text<'a>(&self, value: &Value<'a>) -> Option<Cow<'a, str>> {
+        let text = as_text(value)?;
+        if self.is_ip { address(text) } else { Some(text) }
+    }
+}
+
+/// The value, unless it is one of the many spellings of nothing: `-` is what nginx and Windows
+/// write for it.
+fn said<'s, 'a>(value: &'s Value<'a>) -> Option<&'s Value<'a>> {
+    match value {
+        Value::Null => None,
+        Value::Text(text) if matches!(text.as_ref(), "" | "-") => None,
+        Value::List(members) => {
+            members.iter().any(|member| said(member).is_some()).then_some(value)
+        }
+        Value::Object(object) => (!object.is_empty()).then_some(value),
+        _ => Some(value),
+    }
+}
+
+/// The value at `path`, or the first one inside lists on the way, that says something.
+fn find<'s, 'a>(fields: &'s Object<'a>, path: &FieldPath) -> Option<&'s Value<'a>> {
+    if let Some(value) = fields.get_path(path) {
+        return said(value);
+    }
+    let mut first = None;
+    if path.len() > 1 {
+        fields.any(path, &mut |value| {
+            first = said(value);
+            first.is_some()
+        });
+    }
+    first
+}
+
+/// A scalar as text; of a list, the first member that is one.
+fn as_text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    match value {
+        Value::Text(text) | Value::Number(text) => Some(text.clone()),
+        Value::List(members) => members.iter().filter_map(said).find_map(as_text),
+        Value::Null | Value::Object(_) => None,
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            value.display().map(|text| Cow::Owned(text.into_owned()))
+        }
+    }
+}
+
+fn captured<'a>(regex: &Regex, text: Cow<'a, str>) -> Option<Cow<'a, str>> {
+    match text {
+        Cow::Borrowed(text) => {
+            regex.captures(text)?.get(1).map(|group| Cow::Borrowed(group.as_str()))
+        }
+        Cow::Owned(text) => {
+            regex.captures(&text)?.get(1).map(|group| Cow::Owned(group.as_str().to_owned()))
+        }
+    }
+}
+
+/// The text if it is an IP address; an IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) in
+/// its own form, so that it is found under either.
+fn address(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    // `fe80::1%eth0`: the zone has a meaning on that host only.
+    let end = text.find('%').unwrap_or(text.len());
+    match text.get(..end)?.parse().ok()? {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            v6.to_ipv4_mapped().map(|v4| Cow::Owned(v4.to_string()))
+        }
+        _ if end == text.len() => Some(text),
+        _ => text.get(..end).map(|text| Cow::Owned(text.to_owned())),
+    }
 }
 
 /// The value in the column's type, if it can be had without loss.
 fn cast<'a>(value: &Value<'a>, column: ColumnType) -> Option<Value<'a>> {
     match (column, value) {
-        (ColumnType::Text, Value::Text(_))
-        | (ColumnType::Int, Value::Int(_))
-        | (ColumnType::Float, Value::Float(_) | Value::Int(_))
+        (ColumnType::Int, Value::Int(_))
+        | (ColumnType::Float, Value::Float(_))
         | (ColumnType::Bool, Value::Bool(_)) => Some(value.clone()),
         (ColumnType::TextList, Value::List(members)) => {
-            members.iter().all(|member| member.as_str().is_some()).then(|| value.clone())
+            let texts = members.iter().filter_map(said).filter_map(as_text).map(Value::Text);
+            Some(Value::List(texts.collect()))
         }
-        (ColumnType::TextList, Value::Text(_)) => Some(Value::List(vec![value.clone()])),
-        (ColumnType::Text, Value::List(_) | Value::Object(_)) | (ColumnType::TextList, _) => None,
-        (column, value) => own(cast_text(&value.display()?, column)?),
+        (ColumnType::TextList, value) => Some(Value::List(vec![Value::Text(as_text(value)?)])),
+        (ColumnType::Text, value) => as_text(value).map(Value::Text),
+        (column, value) => cast_text(&as_text(value)?, column).map(Value::into_owned),
     }
 }
 
-fn own(value: Value<'_>) -> Option<Value<'static>> {
-    Some(value.into_owned())
-}
-
-/// The distinct texts at `paths`, in order.
-fn related<'a>(paths: &[FieldPath], fields: &Object<'a>) -> Vec<Value<'a>> {
-    let mut values: Vec<Value<'a>> = Vec::new();
-    for path in paths {
-        fields.any(path, &mut |value| {
-            if value.as_str().is_some() && is_said(value) && !values.contains(value) {
-                values.push(value.clone());
-            }
-            false
-        });
-    }
-    values
-}
+#[cfg(test)]
+mod tests;

@@ -1,321 +1,252 @@
 //! From YAML to a validated log source.
 
-use std::collections::BTreeMap;
+mod fields;
+mod shape;
 
-use base::{ColumnType, FieldPath, Place, SigmaRoute, Timestamp, limits};
+use base::{FieldPath, SigmaRoute, Timestamp, limits};
 use regex::Regex;
-use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
 
 use super::{
-    DecodeError, Encoding, FieldRule, Format, Layout, Lines, LogSource, TimeFormat, TimeRule,
+    ColumnType, DecodeError, Encoding, Format, Layout, Lines, LogSource, TimeFormat, TimeRule,
+    yaml::{self, Node},
 };
+use shape::{Keys, Report};
 
-/// The file's form. `docs/reference/log_sources.md` describes it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: Option<Spanned<String>>,
-    description: Option<String>,
-    table: Option<Spanned<String>>,
-    format: Spanned<FormatFile>,
-    time: Spanned<TimeFile>,
-    #[serde(default)]
-    fields: BTreeMap<String, Spanned<FieldFile>>,
-    #[serde(default)]
-    related: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    sigma: Vec<SigmaRoute>,
-}
+const TOP_KEYS: &[&str] =
+    &["name", "description", "table", "format", "time", "fields", "related", "sigma"];
+const FORMAT_KEYS: &[&str] = &["type", "records", "encoding", "patterns", "types", "unmatched"];
+const TIME_KEYS: &[&str] = &["field", "format", "timezone", "missing", "earliest"];
+const ROUTE_KEYS: &[&str] = &["product", "category", "service", "when", "fields"];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FormatFile {
-    r#type: TypeFile,
-    records: Option<String>,
-    #[serde(default)]
-    encoding: EncodingFile,
-    #[serde(default)]
-    patterns: Vec<Spanned<String>>,
-    #[serde(default)]
-    types: BTreeMap<String, ColumnType>,
-    #[serde(default)]
-    unmatched: UnmatchedFile,
-}
+const LAYOUTS: &[&str] = &["ndjson", "json", "lines"];
+const TYPES: &[&str] = &["text", "int", "float", "bool", "text_list"];
+const TIME_FORMATS: &[&str] =
+    &["rfc3339", "unix_seconds", "unix_millis", "unix_micros", "unix_nanos"];
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum TypeFile {
-    Ndjson,
-    Json,
-    Lines,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum EncodingFile {
-    #[default]
-    Utf8,
-    Latin1,
-}
-
-#[derive(Deserialize, Default, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum UnmatchedFile {
-    #[default]
-    Keep,
-    Quarantine,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TimeFile {
-    field: OneOrMany,
-    #[serde(default = "rfc3339")]
-    format: String,
-    timezone: Option<String>,
-    #[serde(default)]
-    missing: MissingFile,
-    earliest: Option<String>,
-}
-
-fn rfc3339() -> String {
-    "rfc3339".to_owned()
-}
-
-#[derive(Deserialize, Default, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum MissingFile {
-    #[default]
-    Quarantine,
-    IngestTime,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    fn paths(self) -> Vec<FieldPath> {
-        match self {
-            Self::One(name) => vec![FieldPath::new(name)],
-            Self::Many(names) => names.into_iter().map(FieldPath::new).collect(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum FieldFile {
-    From(OneOrMany),
-    Rule(RuleFile),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleFile {
-    from: Option<OneOrMany>,
-    capture: Option<String>,
-    #[serde(default)]
-    lower: bool,
-    #[serde(default)]
-    values: BTreeMap<String, String>,
-    default: Option<String>,
-    #[serde(default = "text")]
-    r#type: ColumnType,
-}
-
-const fn text() -> ColumnType {
-    ColumnType::Text
-}
+/// How long the name of a log source or table may be: it is a folder's name in the lake.
+const NAME_CHARS_MAX: usize = 64;
 
 pub(super) fn log_source(path: &str, text: &str) -> Result<LogSource, Vec<DecodeError>> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| vec![yaml(path, &error)])?;
-    let mut check = Check { path, errors: Vec::new() };
+    let node = yaml::read(text).map_err(|error| vec![not_yaml(path, &error)])?;
+    let mut report = Report::new(path);
+    let source = read(path, &node, &mut report);
+    match (source, report.errors.is_empty()) {
+        (Some(source), true) => Ok(source),
+        _ => Err(report.errors),
+    }
+}
+
+fn not_yaml(path: &str, error: &serde_saphyr::Error) -> DecodeError {
+    let place = yaml::place(path, error.location().unwrap_or(Location::UNKNOWN));
+    let message = error.without_snippet().to_string();
+    let first = message.lines().next().unwrap_or_default();
+    // The place is shown by itself.
+    let first = first.split(" at line ").next().unwrap_or(first);
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    DecodeError::Yaml { message: format!("the file is not valid YAML: {first}"), place }
+}
+
+fn read(path: &str, node: &Node, report: &mut Report<'_>) -> Option<LogSource> {
+    let keys = Keys::of(node, "the log source", TOP_KEYS, report)?;
     let stem = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let stem = stem.strip_suffix(".yml").or_else(|| stem.strip_suffix(".yaml")).unwrap_or(stem);
-    let name = match file.name {
-        Some(name) => check.name("name", name),
-        None => check.name(
-            "the file's name",
-            Spanned::new(stem.to_owned(), Location::UNKNOWN, Location::UNKNOWN),
-        ),
+    let name = match keys.text("name", report) {
+        Some((at, name)) => table_name("`name`", at, name, report),
+        None => table_name("the file's name", node.at, stem, report),
     };
-    let source = LogSource {
-        table: file.table.map_or_else(|| name.clone(), |table| check.name("table", table)),
+    let table = match keys.text("table", report) {
+        Some((at, table)) => table_name("`table`", at, table, report),
+        None => name.clone(),
+    };
+    let format = match keys.get("format") {
+        Some(format) => read_format(format, report),
+        None => {
+            report.wrong(node.at, "`format` is missing", one_of(LAYOUTS));
+            None
+        }
+    };
+    let has_patterns = matches!(&format,
+        Some(Format { layout: Layout::Lines(lines), .. }) if !lines.patterns.is_empty());
+    let is_plain =
+        matches!(&format, Some(Format { layout: Layout::Lines(_), .. })) && !has_patterns;
+    let time = match keys.get("time") {
+        Some(time) => read_time(time, report),
+        // Plain lines have no field that could hold a time.
+        None if is_plain => Some(TimeRule { missing_is_ingest_time: true, ..TimeRule::default() }),
+        None => {
+            let help =
+                "write `time: {field: …}`, or `time: {missing: ingest_time}` if events have none";
+            report.wrong(node.at, "`time` is missing", help);
+            None
+        }
+    };
+    Some(LogSource {
         name,
-        description: file.description,
-        format: check.format(file.format),
-        time: check.time(file.time),
-        fields: file.fields.into_iter().map(|(name, rule)| check.field(name, rule)).collect(),
-        related: file
-            .related
-            .into_iter()
-            .map(|(name, paths)| (name, paths.into_iter().map(FieldPath::new).collect()))
-            .collect(),
-        sigma: file.sigma,
+        description: keys.text("description", report).map(|(_, text)| text.to_owned()),
+        table,
+        format: format?,
+        time: time?,
+        fields: fields::read_fields(keys.get("fields"), report),
+        related: fields::read_related(keys.get("related"), report),
+        sigma: read_routes(keys.get("sigma"), report),
+    })
+}
+
+/// Names are folders in the lake and tables in SQL.
+fn table_name(what: &str, at: Location, name: &str, report: &mut Report<'_>) -> String {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(allowed) {
+        let help = format!("use 1 to {NAME_CHARS_MAX} of the characters `a-z`, `0-9` and `_`");
+        report.wrong(at, format!("{what} is `{name}`, which can't name a table"), help);
+    }
+    name.to_owned()
+}
+
+fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
+    if let yaml::Content::Scalar(layout) = &node.content {
+        return Some(Format {
+            layout: read_layout(node.at, layout, report)?,
+            encoding: Encoding::default(),
+        });
+    }
+    let keys = Keys::of(node, "`format`", FORMAT_KEYS, report)?;
+    let encoding = match keys.choice("encoding", &["utf8", "latin1"], report) {
+        Some("latin1") => Encoding::Latin1,
+        _ => Encoding::Utf8,
     };
-    if check.errors.is_empty() { Ok(source) } else { Err(check.errors) }
+    let Some((at, layout)) = keys.text("type", report) else {
+        if keys.get("type").is_none() {
+            report.wrong(node.at, "`format` has no `type`", one_of(LAYOUTS));
+        }
+        return None;
+    };
+    let mut layout = read_layout(at, layout, report)?;
+    let allowed: &[&str] = match &mut layout {
+        Layout::Ndjson => &[],
+        Layout::Json { records } => {
+            *records = keys.text("records", report).map(|(_, path)| FieldPath::new(path));
+            &["records"]
+        }
+        Layout::Lines(lines) => {
+            *lines = read_lines(&keys, report);
+            &["patterns", "types", "unmatched"]
+        }
+    };
+    for key in ["records", "patterns", "types", "unmatched"] {
+        if let Some(at) = keys.place_of(key).filter(|_| !allowed.contains(&key)) {
+            let owner = if key == "records" { "json" } else { "lines" };
+            let message = format!("`{key}` has no meaning for this `type`");
+            report.wrong(at, message, format!("remove it, or write `type: {owner}`"));
+        }
+    }
+    Some(Format { layout, encoding })
 }
 
-/// Gathers all mistakes of one file.
-struct Check<'p> {
-    path: &'p str,
-    errors: Vec<DecodeError>,
+fn read_layout(at: Location, layout: &str, report: &mut Report<'_>) -> Option<Layout> {
+    match report.choose(at, "format", layout, LAYOUTS)? {
+        "ndjson" => Some(Layout::Ndjson),
+        "json" => Some(Layout::Json { records: None }),
+        _ => Some(Layout::Lines(Lines::default())),
+    }
 }
 
-impl Check<'_> {
-    fn place(&self, at: Location) -> Place {
-        place(self.path, at)
-    }
-
-    fn wrong(&mut self, at: Location, message: impl Into<String>, help: impl Into<String>) {
-        let (message, help) = (message.into(), Some(help.into()));
-        self.errors.push(DecodeError::Value { message, help, place: self.place(at) });
-    }
-
-    /// Names are folders in the lake and tables in SQL.
-    fn name(&mut self, key: &str, name: Spanned<String>) -> String {
-        let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        let text = &name.value;
-        if text.is_empty() || text.len() > 64 || !text.chars().all(ok) {
-            let message = format!("{key} `{text}` can't name a table");
-            self.wrong(name.referenced, message, "use 1 to 64 of the characters `a-z 0-9 _`");
-        }
-        name.value
-    }
-
-    fn format(&mut self, file: Spanned<FormatFile>) -> Format {
-        let (at, file) = (file.referenced, file.value);
-        let lines_only = !file.patterns.is_empty()
-            || !file.types.is_empty()
-            || file.unmatched == UnmatchedFile::Quarantine;
-        if file.records.is_some() && file.r#type != TypeFile::Json {
-            self.wrong(at, "`records` is for `type: json` only", "remove `records`");
-        }
-        if lines_only && file.r#type != TypeFile::Lines {
-            let message = "`patterns`, `types` and `unmatched` are for `type: lines` only";
-            self.wrong(at, message, "remove them");
-        }
-        let encoding = match file.encoding {
-            EncodingFile::Utf8 => Encoding::Utf8,
-            EncodingFile::Latin1 => Encoding::Latin1,
-        };
-        let layout = match file.r#type {
-            TypeFile::Ndjson => Layout::Ndjson,
-            TypeFile::Json => Layout::Json { records: file.records.map(FieldPath::new) },
-            TypeFile::Lines => Layout::Lines(Lines {
-                patterns: file.patterns.into_iter().map(|text| self.pattern(text)).collect(),
-                types: file.types.into_iter().collect(),
-                quarantine_unmatched: file.unmatched == UnmatchedFile::Quarantine,
-            }),
-        };
-        Format { layout, encoding }
-    }
-
-    fn pattern(&mut self, text: Spanned<String>) -> String {
-        if let Err(error) = Regex::new(&text.value) {
-            self.bad_pattern(text.referenced, &error);
-        }
-        text.value
-    }
-
-    fn bad_pattern(&mut self, at: Location, error: &regex::Error) {
-        let place = self.place(at);
-        self.errors.push(DecodeError::pattern(error, place));
-    }
-
-    fn time(&mut self, file: Spanned<TimeFile>) -> TimeRule {
-        let (at, file) = (file.referenced, file.value);
-        let fields = file.field.paths();
-        if fields.is_empty() {
-            self.wrong(at, "`time.field` names no field", "name the field that holds the time");
-        }
-        let zone_seconds = file.timezone.and_then(|zone| {
-            let seconds = zone_seconds(&zone);
-            if seconds.is_none() {
-                let message = format!("`time.timezone` is `{zone}`");
-                self.wrong(at, message, "write an offset such as `+01:00`, or `UTC`");
+fn read_lines(keys: &Keys<'_>, report: &mut Report<'_>) -> Lines {
+    let mut lines = Lines::default();
+    let mut groups: Vec<String> = Vec::new();
+    for (at, pattern) in keys.texts("patterns", report) {
+        if let Some(regex) = report.regex(at, pattern) {
+            let names: Vec<String> = regex.capture_names().flatten().map(str::to_owned).collect();
+            if names.is_empty() {
+                let help = "name the parts of the line: `(?P<status>\\d+)`";
+                report.wrong(at, "the pattern has no named group", help);
             }
-            seconds
-        });
-        let earliest = file.earliest.map(|text| {
-            let time = Timestamp::parse(&format!("{text}T00:00:00Z"));
-            time.unwrap_or_else(|| {
-                self.wrong(at, format!("`time.earliest` is `{text}`"), "write a day: `2000-01-01`");
-                Timestamp::default()
-            })
-        });
-        TimeRule {
-            fields,
-            format: self.time_format(at, file.format),
-            zone_seconds,
-            missing_is_ingest_time: file.missing == MissingFile::IngestTime,
-            earliest_seconds: earliest
-                .map_or(limits::EVENT_TIME_SECONDS_MIN, |time| time.as_micros() / 1_000_000),
+            groups.extend(names);
+        }
+        lines.patterns.push(pattern.to_owned());
+    }
+    for (key, value) in keys.entries("types", report) {
+        if !groups.contains(&key.text) {
+            let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let message = format!("no pattern has a group `{}`", key.text);
+            report.wrong(key.at, message, shape::similar_or_all(&key.text, &names));
+        }
+        if let Some(column) = read_type(value, "a group's type", report) {
+            lines.types.push((key.text.clone(), column));
         }
     }
+    lines.quarantine_unmatched =
+        keys.choice("unmatched", &["keep", "quarantine"], report) == Some("quarantine");
+    lines
+}
 
-    fn time_format(&mut self, at: Location, text: String) -> TimeFormat {
-        let unix = |per_second| TimeFormat::Unix { per_second };
-        match text.as_str() {
-            "rfc3339" => TimeFormat::Rfc3339,
-            "unix_seconds" => unix(1),
-            "unix_millis" => unix(1_000),
-            "unix_micros" => unix(1_000_000),
-            "unix_nanos" => unix(1_000_000_000),
-            pattern => {
-                let items = chrono::format::StrftimeItems::new(pattern);
-                if !pattern.contains('%')
-                    || items.into_iter().any(|item| item == chrono::format::Item::Error)
-                {
-                    let help = "use `rfc3339`, `unix_seconds`, `unix_millis`, `unix_micros`, \
-                                `unix_nanos`, or a strftime pattern such as `%d/%b/%Y:%H:%M:%S %z`";
-                    self.wrong(at, format!("`time.format` is `{pattern}`"), help);
-                }
-                TimeFormat::Pattern(text)
+fn read_type(node: &Node, what: &str, report: &mut Report<'_>) -> Option<ColumnType> {
+    let text = report.text(node, what)?;
+    Some(match report.choose(node.at, what, text, TYPES)? {
+        "int" => ColumnType::Int,
+        "float" => ColumnType::Float,
+        "bool" => ColumnType::Bool,
+        "text_list" => ColumnType::TextList,
+        _ => ColumnType::Text,
+    })
+}
+
+fn read_time(node: &Node, report: &mut Report<'_>) -> Option<TimeRule> {
+    if let yaml::Content::Scalar(field) = &node.content {
+        return Some(TimeRule { fields: vec![FieldPath::new(field)], ..TimeRule::default() });
+    }
+    let keys = Keys::of(node, "`time`", TIME_KEYS, report)?;
+    let mut rule = TimeRule::default();
+    rule.missing_is_ingest_time =
+        keys.choice("missing", &["quarantine", "ingest_time"], report) == Some("ingest_time");
+    let fields = keys.one_or_many("field", report);
+    rule.fields = fields.into_iter().map(FieldPath::new).collect();
+    if rule.fields.is_empty() && !rule.missing_is_ingest_time {
+        let help = "name the field that holds the time, or write `missing: ingest_time`";
+        report.wrong(node.at, "`time` names no field", help);
+    }
+    if let Some((at, format)) = keys.text("format", report) {
+        rule.format = read_time_format(at, format, report);
+    }
+    if let Some((at, zone)) = keys.text("timezone", report) {
+        rule.zone_seconds = zone_seconds(zone);
+        if rule.zone_seconds.is_none() {
+            let help = "write an offset such as `+01:00`, or `UTC`";
+            report.wrong(at, format!("`timezone` is `{zone}`"), help);
+        }
+    }
+    if let Some((at, earliest)) = keys.text("earliest", report) {
+        match Timestamp::parse(&format!("{earliest}T00:00:00Z")) {
+            Some(time) => rule.earliest_seconds = time.as_micros() / 1_000_000,
+            None => {
+                let help = "write a day such as `1990-01-01`";
+                report.wrong(at, format!("`earliest` is `{earliest}`"), help);
             }
         }
     }
+    Some(rule)
+}
 
-    fn field(&mut self, name: String, file: Spanned<FieldFile>) -> FieldRule {
-        let at = file.referenced;
-        let rule = match file.value {
-            FieldFile::From(from) => RuleFile {
-                from: Some(from),
-                capture: None,
-                lower: false,
-                values: BTreeMap::new(),
-                default: None,
-                r#type: ColumnType::Text,
-            },
-            FieldFile::Rule(rule) => rule,
-        };
-        if rule.from.is_none() && rule.default.is_none() {
-            let message = format!("field `{name}` gets its value from nowhere");
-            self.wrong(at, message, "write `from:` with the source's field, or `default:`");
-        }
-        if let Some(text) = &rule.capture {
-            match Regex::new(text) {
-                Err(error) => self.bad_pattern(at, &error),
-                Ok(regex) if regex.captures_len() != 2 => {
-                    let message = format!("`capture` of field `{name}` needs exactly one group");
-                    self.wrong(at, message, "put the part to take in one pair of brackets");
-                }
-                Ok(_) => {}
+fn read_time_format(at: Location, text: &str, report: &mut Report<'_>) -> TimeFormat {
+    let unix = |per_second| TimeFormat::Unix { per_second };
+    match text {
+        "rfc3339" => TimeFormat::Rfc3339,
+        "unix_seconds" => unix(1),
+        "unix_millis" => unix(1_000),
+        "unix_micros" => unix(1_000_000),
+        "unix_nanos" => unix(1_000_000_000),
+        pattern => {
+            let mut items = chrono::format::StrftimeItems::new(pattern);
+            let is_pattern = pattern.contains('%');
+            if !is_pattern {
+                let mut help = shape::similar_or_all(text, TIME_FORMATS);
+                help.push_str(", or write a strftime pattern such as `%d/%b/%Y:%H:%M:%S %z`");
+                report.wrong(at, format!("`format` of `time` is `{text}`"), help);
+            } else if items.any(|item| item == chrono::format::Item::Error) {
+                let help = "see the list of `%` letters in the reference of log sources";
+                report.wrong(at, format!("`{text}` is no strftime pattern"), help);
             }
-        }
-        FieldRule {
-            name: FieldPath::new(name),
-            from: rule.from.map(OneOrMany::paths).unwrap_or_default(),
-            capture: rule.capture,
-            lower: rule.lower,
-            values: rule.values.into_iter().collect(),
-            default: rule.default,
-            column_type: rule.r#type,
+            TimeFormat::Pattern(text.to_owned())
         }
     }
 }
@@ -325,31 +256,66 @@ fn zone_seconds(zone: &str) -> Option<i32> {
     i32::try_from(86_400 - epoch.as_micros() / 1_000_000).ok()
 }
 
-fn place(path: &str, at: Location) -> Place {
-    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
-    Place::File { path: path.to_owned(), line: number(at.line()), column: number(at.column()) }
+fn read_routes(node: Option<&Node>, report: &mut Report<'_>) -> Vec<SigmaRoute> {
+    let Some(node) = node else { return Vec::new() };
+    let members = report.list(node, "`sigma`").unwrap_or_default();
+    members.iter().filter_map(|member| read_route(member, report)).collect()
 }
 
-fn yaml(path: &str, error: &serde_saphyr::Error) -> DecodeError {
-    let place = place(path, error.location().unwrap_or(Location::UNKNOWN));
-    let message = error.without_snippet().to_string();
-    let first = message.lines().next().unwrap_or_default().to_owned();
-    match first.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
-        Some((key, rest)) => DecodeError::UnknownKey {
-            key: key.to_owned(),
-            context: String::new(),
-            help: known_keys(rest),
-            place,
-        },
-        None => DecodeError::Yaml { message: first, place },
+fn read_route(node: &Node, report: &mut Report<'_>) -> Option<SigmaRoute> {
+    let keys = Keys::of(node, "a route of `sigma`", ROUTE_KEYS, report)?;
+    let mut part = |key| keys.text(key, report).map(|(_, text)| text.to_owned());
+    let mut route = SigmaRoute {
+        product: part("product"),
+        category: part("category"),
+        service: part("service"),
+        ..SigmaRoute::default()
+    };
+    if route.product.is_none() && route.category.is_none() && route.service.is_none() {
+        let help = "write at least one of `product`, `category` and `service`";
+        report.wrong(node.at, "the route names no Sigma log source", help);
+    }
+    for (key, value) in keys.entries("when", report) {
+        let values = report.one_or_many(value, "values in `when`");
+        route.when.insert(key.text.clone(), values.into_iter().map(str::to_owned).collect());
+    }
+    for (key, value) in keys.entries("fields", report) {
+        if let Some(field) = report.text(value, "a field's name") {
+            route.fields.insert(key.text.clone(), field.to_owned());
+        }
+    }
+    Some(route)
+}
+
+fn one_of(choices: &[&str]) -> String {
+    let quoted: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    format!("use one of {}", quoted.join(", "))
+}
+
+impl Default for TimeRule {
+    fn default() -> Self {
+        Self {
+            fields: Vec::new(),
+            format: TimeFormat::Rfc3339,
+            zone_seconds: None,
+            missing_is_ingest_time: false,
+            earliest_seconds: limits::EVENT_TIME_SECONDS_MIN,
+        }
     }
 }
 
-fn known_keys(rest: &str) -> String {
-    let (_, keys) = rest.split_once("expected ").unwrap_or(("", rest));
-    let keys = keys.trim_start_matches("one of ");
-    let keys = keys.rsplit_once(" at line").map_or(keys, |(keys, _)| keys);
-    format!("use one of: {keys}")
+impl Report<'_> {
+    /// Compiles a regular expression, or reports why it can't be.
+    fn regex(&mut self, at: Location, text: &str) -> Option<Regex> {
+        match Regex::new(text) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                let place = yaml::place(self.path, at);
+                self.errors.push(DecodeError::pattern(&error, place));
+                None
+            }
+        }
+    }
 }
 
 #[cfg(test)]

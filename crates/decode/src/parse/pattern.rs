@@ -100,7 +100,7 @@ impl Pattern {
 pub(crate) fn cast_text(text: &str, column: ColumnType) -> Option<Value<'_>> {
     match column {
         ColumnType::Text => Some(Value::text(text)),
-        ColumnType::Int => text.trim().parse().ok().map(Value::Int),
+        ColumnType::Int => whole_number(text.trim()).map(Value::Int),
         ColumnType::Float => {
             let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
             number.map(Value::Float)
@@ -110,7 +110,18 @@ pub(crate) fn cast_text(text: &str, column: ColumnType) -> Option<Value<'_>> {
             "false" | "no" | "0" => Some(Value::Bool(false)),
             _ => None,
         },
-        ColumnType::TextList => None,
+        ColumnType::TextList => Some(Value::List(vec![Value::text(text)])),
+    }
+}
+
+/// Decimal, or hexadecimal with `0x`, as Windows writes process ids.
+fn whole_number(text: &str) -> Option<i64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if digits.starts_with(|c: char| c.is_ascii_hexdigit()) => {
+            i64::from_str_radix(digits, 16).ok()
+        }
+        Some(_) => None,
+        None => text.parse().ok(),
     }
 }
 
