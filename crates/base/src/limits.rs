@@ -171,8 +171,12 @@ pub const CEL_SOURCE_BYTES_MAX: usize = 16 << 10;
 /// level costs stack in the parser; what people write stays below 30.
 pub const CEL_DEPTH_MAX: usize = 96;
 
+/// The stack of the thread that parses a CEL expression, in bytes: four times what the parser
+/// takes in a build without optimizations for an expression as deep as [`CEL_DEPTH_MAX`] allows.
+pub const CEL_COMPILE_STACK_BYTES: usize = 32 << 20;
+
 /// How many steps one evaluation of a CEL expression may take: operators applied, members visited,
-/// blocks of 64 bytes of text read or built. A detection takes 5 to 50; at 20 to 50 ns a step this
+/// blocks of 256 bytes of text read or built. A detection takes 5 to 50; at 20 to 50 ns a step this
 /// bounds one event to a few milliseconds.
 pub const CEL_STEPS_MAX: u32 = 100_000;
 

@@ -1,1 +1,133 @@
-//! (in the making)
+//! CEL, the Common Expression Language, over events.
+//!
+//! [`Program::compile`] parses an expression, finds its mistakes and prepares everything that does
+//! not depend on the event: names are resolved, literal regular expressions and networks compiled.
+//! [`Program::matches`] evaluates it over an event, borrowing the event's values.
+//!
+//! The semantics are those of the CEL language definition
+//! (<https://github.com/google/cel-spec/blob/master/doc/langdef.md>), with these choices:
+//!
+//! - a top-level name is a field of the event: of the source's own fields, or else of the
+//!   normalized ones. `a.b.c` also finds a key spelt with dots, the longest first.
+//! - an absent field is an error ([`EvalError::NoSuchField`]), which `&&` and `||` absorb when
+//!   their other side decides; `has(a.b.c)` is false, never an error, whatever is absent. Unlike
+//!   elsewhere, `has` also takes a plain name.
+//! - there are no static types and no messages; everything is checked when it is evaluated.
+//!
+//! No expression runs away: its length and depth are limited when it is compiled, its steps when
+//! it is evaluated (`base::limits`, `CEL_…`).
+
+mod error;
+mod eval;
+mod functions;
+mod lower;
+mod net;
+mod node;
+mod path;
+mod print;
+mod scan;
+mod steps;
+mod time;
+mod value;
+
+use base::{Event, Object, Reason};
+
+use eval::{Evaluation, RegexCache, Root};
+use node::Node;
+
+pub use error::{CelError, CelErrorKind, EvalError};
+pub use time::{CelDuration, CelTimestamp};
+pub use value::{CelList, CelMap, CelType, CelValue};
+
+/// A compiled expression.
+///
+/// # Example
+///
+/// ```
+/// let program = dab_cel::Program::compile("user.name == 'root' && has(source.ip)")?;
+/// assert_eq!(program.fields(), ["user.name", "source.ip"]);
+/// # Ok::<(), dab_cel::CelError>(())
+/// ```
+#[derive(Debug)]
+pub struct Program {
+    root: Node,
+    fields: Vec<String>,
+    regexes: RegexCache,
+}
+
+impl Program {
+    /// Parses and checks `source`.
+    ///
+    /// # Errors
+    ///
+    /// Fails, with the place, if `source` does not parse, calls an unknown function or one with
+    /// the wrong number of arguments, contains an invalid literal (a regular expression, a network,
+    /// a timestamp), or is too long or too deep.
+    pub fn compile(source: &str) -> Result<Self, CelError> {
+        Self::build(source, true)
+    }
+
+    /// As [`Self::compile`], but a call of an unknown function is an error of evaluation, which
+    /// `&&` and `||` may absorb: what the language definition calls an unchecked expression.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::compile`], less unknown functions and wrong calls.
+    pub fn compile_unchecked(source: &str) -> Result<Self, CelError> {
+        Self::build(source, false)
+    }
+
+    fn build(source: &str, checked: bool) -> Result<Self, CelError> {
+        let lowered = lower::compile(source, checked)?;
+        Ok(Self { root: lowered.root, fields: lowered.fields, regexes: RegexCache::default() })
+    }
+
+    /// Whether the expression holds for `event`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the expression has no value for this event, or one that is not a truth value. For
+    /// a detection, [`EvalError::NoSuchField`] usually means: no match.
+    pub fn matches(&self, event: &Event<'_>) -> Result<bool, EvalError> {
+        let mut evaluation = Evaluation::new(Root::Event(event), &self.regexes);
+        truth(&evaluation.eval(&self.root)?)
+    }
+
+    /// As [`Self::matches`], with the tests of fields that held, in the order of evaluation.
+    ///
+    /// A test is the smallest boolean part of the expression that reads a field. It is listed once
+    /// for each field it reads. Under `!`, the tests that did not hold are listed, as `not …`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::matches`].
+    pub fn explain(&self, event: &Event<'_>) -> Result<(bool, Vec<Reason>), EvalError> {
+        let mut evaluation = Evaluation::new(Root::Event(event), &self.regexes).recording();
+        let holds = truth(&evaluation.eval(&self.root)?)?;
+        Ok((holds, evaluation.into_reasons()))
+    }
+
+    /// The value of the expression with names looked up in `bindings`.
+    ///
+    /// A name that is not bound and is a type's denotes the type.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the expression has no value for these bindings.
+    pub fn evaluate<'a>(&'a self, bindings: &'a Object<'_>) -> Result<CelValue<'a>, EvalError> {
+        Evaluation::new(Root::Bindings(bindings), &self.regexes).eval(&self.root)
+    }
+
+    /// The names of the fields that the expression reads, in order of appearance.
+    #[must_use]
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+}
+
+fn truth(value: &CelValue<'_>) -> Result<bool, EvalError> {
+    match value {
+        CelValue::Bool(value) => Ok(*value),
+        other => Err(EvalError::NotBool(other.kind())),
+    }
+}

@@ -1,0 +1,211 @@
+//! What can go wrong: in an expression ([`CelError`]), and in evaluating it ([`EvalError`]).
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use base::{Code, Explain, limits};
+
+use crate::value::CelType;
+
+/// A mistake in an expression, found before anything is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CelError {
+    /// The line inside the expression, from 1.
+    pub line: u32,
+    /// The column inside the line in characters, from 1.
+    pub column: u32,
+    /// What is wrong there.
+    pub kind: CelErrorKind,
+}
+
+/// The kinds of mistakes in an expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CelErrorKind {
+    /// It does not parse.
+    #[error("{0}")]
+    Syntax(String),
+    /// It calls a function that does not exist.
+    #[error("unknown function `{name}`")]
+    UnknownFunction {
+        /// The name as written.
+        name: String,
+        /// A sentence that names what was probably meant.
+        hint: Option<String>,
+    },
+    /// It calls a function with the wrong number of arguments, or in the wrong form.
+    #[error("`{name}` can't be called like this")]
+    WrongCall {
+        /// The function.
+        name: String,
+        /// How it is called.
+        form: &'static str,
+    },
+    /// A literal that must be a regular expression, a network or the like is not.
+    #[error("{what} `{text}` is invalid: {reason}")]
+    Literal {
+        /// What it should be, such as `the regular expression`.
+        what: &'static str,
+        /// The literal.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is larger or deeper than allowed.
+    #[error("the expression is too {0}")]
+    TooLarge(&'static str),
+    /// It uses a part of the language that has no meaning here.
+    #[error("{what} can't be used here")]
+    Unsupported {
+        /// The part of the language.
+        what: &'static str,
+        /// What to do instead.
+        help: &'static str,
+    },
+}
+
+impl fmt::Display for CelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (line {}, column {})", self.kind, self.line, self.column)
+    }
+}
+
+impl std::error::Error for CelError {}
+
+impl Explain for CelError {
+    fn code(&self) -> Code {
+        Code(match self.kind {
+            CelErrorKind::Syntax(_) => "DAB0270",
+            CelErrorKind::UnknownFunction { .. } => "DAB0271",
+            CelErrorKind::WrongCall { .. } => "DAB0272",
+            CelErrorKind::Literal { .. } => "DAB0273",
+            CelErrorKind::TooLarge(_) => "DAB0274",
+            CelErrorKind::Unsupported { .. } => "DAB0275",
+        })
+    }
+
+    fn help(&self) -> Option<String> {
+        match &self.kind {
+            CelErrorKind::Syntax(_) => Some(
+                "correct the expression at this place; `docs/reference/cel.md` shows the syntax"
+                    .to_owned(),
+            ),
+            CelErrorKind::UnknownFunction { hint, .. } => Some(hint.clone().unwrap_or_else(|| {
+                "use one of the functions listed in `docs/reference/cel.md`".to_owned()
+            })),
+            CelErrorKind::WrongCall { form, .. } => Some(format!("write `{form}`")),
+            CelErrorKind::Literal { what, .. } => Some(format!("correct {what}")),
+            CelErrorKind::TooLarge(_) => Some(format!(
+                "split the rule in two: an expression may have {} bytes and {} levels",
+                limits::CEL_SOURCE_BYTES_MAX,
+                limits::CEL_DEPTH_MAX
+            )),
+            CelErrorKind::Unsupported { help, .. } => Some((*help).to_owned()),
+        }
+    }
+}
+
+/// Why an expression has no value for an event.
+///
+/// `&&` and `||` absorb all of these but [`Self::TooManySteps`] when their other side decides.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    /// The event has no such field. For a detection this usually means: no match.
+    #[error("the event has no field `{field}`")]
+    NoSuchField {
+        /// The field as the expression names it.
+        field: Arc<str>,
+    },
+    /// A map has no such key.
+    #[error("no such key: `{0}`")]
+    NoSuchKey(String),
+    /// A list is shorter than the index.
+    #[error("index {index} is out of range for a list of {size}")]
+    OutOfRange {
+        /// The index.
+        index: String,
+        /// How many members the list has.
+        size: usize,
+    },
+    /// An operator or function can't be applied to values of these types.
+    #[error("no such overload: {operation}({})", Types(.types))]
+    NoOverload {
+        /// The operator or function.
+        operation: &'static str,
+        /// The types of the values.
+        types: Vec<CelType>,
+    },
+    /// A function that does not exist, in a program compiled without checks.
+    #[error("unbound function `{0}`")]
+    UnknownFunction(Arc<str>),
+    /// A whole number divided by zero.
+    #[error("divide by zero")]
+    DivideByZero,
+    /// A result outside the range of its type.
+    #[error("range error: the result of `{0}` is out of range")]
+    Overflow(&'static str),
+    /// A value that can't be converted.
+    #[error("can't convert to {to}: {reason}")]
+    Convert {
+        /// The type asked for.
+        to: CelType,
+        /// What is wrong with the value.
+        reason: Cow<'static, str>,
+    },
+    /// A map literal with a key of a type that keys can't have, or with one key twice.
+    #[error("{0}")]
+    MapKey(&'static str),
+    /// A computed regular expression or network that is invalid.
+    #[error("{what} is invalid: {reason}")]
+    Argument {
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The whole expression is not a truth value.
+    #[error("the expression gives a value of type {0}, not a bool")]
+    NotBool(CelType),
+    /// The evaluation was stopped because it took too long.
+    #[error("the evaluation was stopped after {} steps", limits::CEL_STEPS_MAX)]
+    TooManySteps,
+}
+
+impl EvalError {
+    pub(crate) fn overload(operation: &'static str, types: &[CelType]) -> Self {
+        Self::NoOverload { operation, types: types.to_vec() }
+    }
+}
+
+impl Explain for EvalError {
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::TooManySteps => "DAB0277",
+            _ => "DAB0276",
+        })
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NoSuchField { field } => Some(format!("test `has({field})` first")),
+            Self::NotBool(_) => Some("compare the value with something".to_owned()),
+            Self::TooManySteps => {
+                Some("make the expression visit fewer members of lists and maps".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Writes types as an argument list.
+struct Types<'a>(&'a [CelType]);
+
+impl fmt::Display for Types<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, kind) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(kind.name())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! From the parser's tree to the compiled form, with all checks on the way.
+
+mod calls;
+
+use std::{borrow::Cow, sync::Arc};
+
+use base::limits;
+use cel_parser::{
+    Env,
+    common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SourceInfo},
+    parser::ParseErrors,
+};
+
+use crate::{
+    error::{CelError, CelErrorKind},
+    node::{Node, Test},
+    path::Path,
+    print, scan,
+    value::{CelList, CelType, CelValue},
+};
+
+/// A compiled expression and the fields it reads.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub(crate) root: Node,
+    pub(crate) fields: Vec<String>,
+}
+
+/// Parses and compiles `source`. Without `checked`, calls of unknown functions are errors of
+/// evaluation instead.
+pub(crate) fn compile(source: &str, checked: bool) -> Result<Lowered, CelError> {
+    scan::check(source)?;
+    // The parser takes up to 150 KiB of stack for each pair of brackets, more than the caller's
+    // thread may have left; a thread of its own costs 50 µs, once for each expression.
+    let outcome = std::thread::scope(|scope| {
+        let parser = std::thread::Builder::new()
+            .name("cel-compile".to_owned())
+            .stack_size(limits::CEL_COMPILE_STACK_BYTES)
+            .spawn_scoped(scope, || parse(source, checked));
+        parser.map(|thread| thread.join())
+    });
+    match outcome {
+        Ok(Ok(compiled)) => compiled,
+        // The parser panicked. It says nothing about where, so neither can this.
+        Ok(Err(_)) => Err(unplaced("the parser gave up on this expression")),
+        Err(_) => Err(unplaced("the system has no thread left to parse this expression")),
+    }
+}
+
+fn unplaced(message: &str) -> CelError {
+    CelError { line: 1, column: 1, kind: CelErrorKind::Syntax(message.to_owned()) }
+}
+
+fn parse(source: &str, checked: bool) -> Result<Lowered, CelError> {
+    // An empty environment expands no macros: they are compiled from their calls.
+    let parser =
+        Env::default().parser().enable_optional_syntax(false).enable_ident_escape_syntax(true);
+    let (expr, info) =
+        parser.parse_with_source_info(source).map_err(|errors| syntax_error(&errors))?;
+    let mut lowering =
+        Lowering { source, info, checked, locals: Vec::new(), fields: Vec::new(), test: None };
+    let root = lowering.condition(&expr)?;
+    Ok(Lowered { root, fields: lowering.fields })
+}
+
+fn syntax_error(errors: &ParseErrors) -> CelError {
+    let first = errors.errors.first();
+    let (line, column) = first.map_or((1, 1), |error| error.pos);
+    let message = first.map_or("syntax error", |error| error.msg.as_str());
+    CelError {
+        line: u32::try_from(line).unwrap_or(1).max(1),
+        column: u32::try_from(column).unwrap_or(1).max(1),
+        kind: CelErrorKind::Syntax(message.trim_start_matches("Syntax error: ").to_owned()),
+    }
+}
+
+struct Lowering<'s> {
+    source: &'s str,
+    info: SourceInfo,
+    checked: bool,
+    /// The variables of the enclosing macros, outermost first.
+    locals: Vec<String>,
+    /// The fields read so far, in order of appearance.
+    fields: Vec<String>,
+    /// The fields read by the test that is being compiled, if one is.
+    test: Option<Vec<Path>>,
+}
+
+impl Lowering<'_> {
+    /// Compiles a boolean expression: one made of tests, or a test.
+    fn condition(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
+        if self.test.is_some() || is_logic(expr) {
+            return self.lower(expr);
+        }
+        self.test = Some(Vec::new());
+        let inner = self.lower(expr);
+        let paths = self.test.take().unwrap_or_default();
+        let inner = inner?;
+        if paths.is_empty() {
+            return Ok(inner);
+        }
+        // With several fields, leaving one out would not read well.
+        let text = if paths.len() == 1 { print::test(expr) } else { print::expression(expr) };
+        Ok(Node::Test(Box::new(Test { inner, paths, text })))
+    }
+
+    /// Compiles any expression.
+    fn lower(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
+        match &expr.expr {
+            Expr::Literal(literal) => Ok(Node::Literal(constant(literal))),
+            Expr::Ident(_) | Expr::Select(_) => self.selection(expr),
+            Expr::Call(call) => self.call(expr, call),
+            Expr::List(list) => {
+                let members = self.all(&list.elements)?;
+                Ok(fold_list(members))
+            }
+            Expr::Map(map) => self.map(expr, map),
+            Expr::Struct(_) => Err(self.error(
+                expr,
+                CelErrorKind::Unsupported {
+                    what: "a message literal",
+                    help: "write a map, such as `{\"name\": value}`",
+                },
+            )),
+            Expr::Comprehension(_) | Expr::Unspecified => Err(self
+                .error(expr, CelErrorKind::Syntax("this is not a complete expression".to_owned()))),
+        }
+    }
+
+    fn all(&mut self, exprs: &[IdedExpr]) -> Result<Vec<Node>, CelError> {
+        exprs.iter().map(|expr| self.lower(expr)).collect()
+    }
+
+    /// A name, or fields selected from a value.
+    fn selection(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
+        let (base, parts) = split(expr);
+        match &base.expr {
+            Expr::Ident(name) => Ok(self.name(name, &parts)),
+            _ => {
+                let operand = Box::new(self.lower(base)?);
+                Ok(Node::Select { operand, path: Path::new(&parts) })
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str, parts: &[&str]) -> Node {
+        if let Some(local) = self.local(name) {
+            let variable = Node::Local(local);
+            return if parts.is_empty() {
+                variable
+            } else {
+                Node::Select { operand: Box::new(variable), path: Path::new(parts) }
+            };
+        }
+        let path = self.field(name, parts);
+        let denotes = CelType::named(path.name());
+        Node::Field { path, denotes }
+    }
+
+    /// The place of a macro's variable; the innermost of a name hides the others.
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|local| local == name)
+    }
+
+    /// Takes note of a field that is read.
+    fn field(&mut self, name: &str, parts: &[&str]) -> Path {
+        // `.name` is the same as `name`, except that it never means a macro's variable.
+        let mut all = vec![name.trim_start_matches('.')];
+        all.extend(parts);
+        let path = Path::new(&all);
+        if !self.fields.iter().any(|field| **field == **path.name()) {
+            self.fields.push(path.name().to_string());
+        }
+        if let Some(read) = &mut self.test
+            && !read.iter().any(|other| other.name() == path.name())
+        {
+            read.push(path.clone());
+        }
+        path
+    }
+
+    fn map(&mut self, expr: &IdedExpr, map: &MapExpr) -> Result<Node, CelError> {
+        let mut entries = Vec::with_capacity(map.entries.len());
+        for entry in &map.entries {
+            let EntryExpr::MapEntry(entry) = &entry.expr else {
+                let kind = CelErrorKind::Syntax("a map has keys and values".to_owned());
+                return Err(self.error(expr, kind));
+            };
+            entries.push([self.lower(&entry.key)?, self.lower(&entry.value)?]);
+        }
+        Ok(Node::Map(entries))
+    }
+
+    /// Compiles an expression where a type's name means the type, even if a field has that name.
+    fn lower_type(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
+        match &expr.expr {
+            Expr::List(list) => {
+                let members: Result<_, _> =
+                    list.elements.iter().map(|member| self.lower_type(member)).collect();
+                Ok(fold_list(members?))
+            }
+            Expr::Ident(_) | Expr::Select(_) => {
+                let (base, mut parts) = split(expr);
+                if let Expr::Ident(name) = &base.expr
+                    && self.local(name).is_none()
+                {
+                    parts.insert(0, name);
+                    if let Some(kind) = CelType::named(&parts.join(".")) {
+                        return Ok(Node::Literal(CelValue::Type(kind)));
+                    }
+                }
+                self.lower(expr)
+            }
+            _ => self.lower(expr),
+        }
+    }
+
+    fn error(&self, expr: &IdedExpr, kind: CelErrorKind) -> CelError {
+        let start = self.info.offset_for(expr.id).map_or(0, |(start, _)| start);
+        let (mut line, mut column) = (1, 1);
+        // The lexer counts characters.
+        for c in self.source.chars().take(usize::try_from(start).unwrap_or_default()) {
+            if c == '\n' {
+                line += 1;
+                column = 1;
+            } else {
+                column += 1;
+            }
+        }
+        CelError { line, column, kind }
+    }
+}
+
+/// Whether it is made of conditions, which are then the tests.
+fn is_logic(expr: &IdedExpr) -> bool {
+    matches!(
+        &expr.expr,
+        Expr::Call(CallExpr { func_name, target: None, .. })
+            if matches!(func_name.as_str(), "_&&_" | "_||_" | "!_" | "_?_:_")
+    )
+}
+
+/// The expression that fields are selected from, and their names in order.
+fn split(expr: &IdedExpr) -> (&IdedExpr, Vec<&str>) {
+    let (mut base, mut parts) = (expr, Vec::new());
+    while let Expr::Select(select) = &base.expr {
+        parts.push(select.field.as_str());
+        base = &select.operand;
+    }
+    parts.reverse();
+    (base, parts)
+}
+
+fn constant(literal: &LiteralValue) -> CelValue<'static> {
+    match literal {
+        LiteralValue::Boolean(value) => CelValue::Bool(*value.inner()),
+        LiteralValue::Bytes(bytes) => CelValue::Bytes(Cow::Owned(bytes.inner().to_vec())),
+        LiteralValue::Double(number) => CelValue::Double(*number.inner()),
+        LiteralValue::Int(number) => CelValue::Int(*number.inner()),
+        LiteralValue::Null => CelValue::Null,
+        LiteralValue::String(text) => CelValue::Text(Cow::Owned(text.inner().to_owned())),
+        LiteralValue::UInt(number) => CelValue::Uint(*number.inner()),
+    }
+}
+
+/// A list of constants is a constant, built once.
+fn fold_list(members: Vec<Node>) -> Node {
+    if !members.iter().all(|member| matches!(member, Node::Literal(_))) {
+        return Node::List(members);
+    }
+    let constants = members.into_iter().filter_map(|member| match member {
+        Node::Literal(value) => Some(value),
+        _ => None,
+    });
+    Node::Literal(CelValue::List(CelList::Built(Arc::new(constants.collect()))))
+}

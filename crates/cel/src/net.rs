@@ -1,0 +1,93 @@
+//! Networks in CIDR notation.
+
+use std::net::IpAddr;
+
+/// A network: an address and how many of its leading bits count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `2001:db8::/32`, or a single address.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr =
+            address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+        let bits_max = if address.is_ipv4() { 32 } else { 128 };
+        let bits = match bits {
+            None => bits_max,
+            Some(bits) => bits
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= bits_max)
+                .ok_or_else(|| format!("`/{bits}` is not between /0 and /{bits_max}"))?,
+        };
+        Ok(Self { address, bits })
+    }
+
+    /// Whether `text` is an address in this network. Text that is no address is in none.
+    ///
+    /// An IPv4 address mapped into IPv6 (`::ffff:10.0.0.1`) counts as the IPv4 address.
+    pub(crate) fn contains(self, text: &str) -> bool {
+        let Ok(address) = text.parse::<IpAddr>() else { return false };
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let differing = network.to_bits() ^ address.to_bits();
+                differing.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), _) => {
+                let address = match address {
+                    IpAddr::V4(address) => address.to_ipv6_mapped(),
+                    IpAddr::V6(address) => address,
+                };
+                let differing = network.to_bits() ^ address.to_bits();
+                // A plain IPv4 address is only in IPv6 networks that name the mapped range.
+                differing.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+                    && (self.bits >= 96 || !matches!(text.parse(), Ok(IpAddr::V4(_))))
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contains_addresses_of_its_family() {
+        for (network, address, expected) in [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.1.2.3/8", "10.0.0.0", true),
+            ("0.0.0.0/0", "255.255.255.255", true),
+            ("0.0.0.0/0", "::1", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7/32", "192.0.2.8", false),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("2001:db8::/32", "2001:db8:1::1", true),
+            ("2001:db8::/32", "2001:db9::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("::/0", "10.0.0.1", false),
+            ("::ffff:0:0/96", "10.0.0.1", true),
+            ("::1/128", "::1", true),
+            ("10.0.0.0/8", "cloudtrail.amazonaws.com", false),
+            ("10.0.0.0/8", "", false),
+        ] {
+            let parsed = Network::parse(network).unwrap();
+            assert_eq!(parsed.contains(address), expected, "{address} in {network}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_network() {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "10.0.0.0/-1", "x/8"] {
+            assert!(Network::parse(text).is_err(), "{text}");
+        }
+    }
+}
