@@ -15,32 +15,60 @@ use json::{Scan, Search};
 
 /// Where a framer stands at a record boundary: stored in checkpoints. The default is the start of
 /// an object, and between the lines or values of one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameState(Stored);
+
+/// The stored form: a new one gets a new variant, and the old ones are read for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FrameState {
+enum Stored {
+    V1(Position),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Position {
     /// Between values at the top, or between lines.
-    #[default]
     Top,
     /// Inside the array of records, between its elements; it stands inside this many objects.
     Array(u32),
-    /// Behind the array of records, still inside this many objects.
+    /// Right behind the array of records, still inside this many objects.
+    Closed(u32),
+    /// Further behind it.
     Behind(u32),
+}
+
+impl Default for FrameState {
+    fn default() -> Self {
+        Self(Stored::V1(Position::Top))
+    }
 }
 
 /// Cuts a stream of bytes into records.
 #[derive(Debug)]
 pub struct Framer {
     layout: Layout,
-    state: FrameState,
+    position: Position,
     offset: u64,
+    /// What was seen of a record whose end has not come yet, so that it is not looked at again.
+    begun: Option<Begun>,
     /// A record longer than the limit, while its pieces come.
     oversize: Option<Oversize>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    /// How many bytes were looked at.
+    seen: usize,
+    scan: Scan,
 }
 
 #[derive(Debug)]
 struct Oversize {
     record_offset: u64,
     until: Until,
+    /// Where the framer stands when it has ended.
+    then: Position,
 }
 
 /// Where a record ends.
@@ -82,17 +110,20 @@ pub enum Frame<'a> {
 
 type Each<'f, 'a> = &'f mut dyn FnMut(Frame<'a>);
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 impl Framer {
     /// A framer that goes on from `state`. `offset`: the offset in the decompressed object of the
     /// first byte it will be given.
     #[must_use]
     pub fn new(format: &Format, state: FrameState, offset: u64) -> Self {
-        Self { layout: format.layout.clone(), state, offset, oversize: None }
+        let FrameState(Stored::V1(position)) = state;
+        Self { layout: format.layout.clone(), position, offset, begun: None, oversize: None }
     }
 
     /// Calls `each` for what is found in `buffer`, which follows on what was consumed before;
     /// `last`: nothing will follow. Answers how many bytes are consumed: the rest is to be given
-    /// again, with more behind it.
+    /// again, with more behind it. With `last`, all bytes are consumed.
     pub fn frame<'a>(&mut self, buffer: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
         let start = self.offset;
         let mut at = 0;
@@ -105,6 +136,7 @@ impl Framer {
             if consumed == 0 {
                 break;
             }
+            self.begun = None;
             at += consumed;
             self.offset = start + at as u64;
         }
@@ -114,10 +146,10 @@ impl Framer {
         at
     }
 
-    /// Where the framer stands.
+    /// Where the framer stands; while the pieces of an oversized record come, where that began.
     #[must_use]
     pub const fn state(&self) -> FrameState {
-        self.state
+        FrameState(Stored::V1(self.position))
     }
 
     /// The offset of the next byte that [`Self::frame`] is to be given.
@@ -128,23 +160,30 @@ impl Framer {
 
     /// Deals with what `rest` begins with; 0 if that is not complete yet.
     fn next<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
-        if self.offset == 0 && rest.starts_with(b"\xef\xbb\xbf") {
-            return 3;
-        }
-        match (&self.layout, self.state) {
-            (Layout::Ndjson | Layout::Lines(_), _) => self.line(rest, last, each),
-            (Layout::Json { .. }, FrameState::Top) => self.top(rest, last, each),
-            (Layout::Json { .. }, FrameState::Array(depth)) => {
-                self.element(rest, last, depth, each)
+        if self.offset == 0 {
+            if rest.starts_with(BYTE_ORDER_MARK) {
+                return BYTE_ORDER_MARK.len();
             }
-            (Layout::Json { .. }, FrameState::Behind(depth)) => self.behind(rest, depth, each),
+            if !last && BYTE_ORDER_MARK.starts_with(rest) {
+                return 0;
+            }
+        }
+        match (&self.layout, self.position) {
+            (Layout::Ndjson | Layout::Lines(_), _) => self.line(rest, last, each),
+            (Layout::Json { .. }, Position::Top) => self.top(rest, last, each),
+            (Layout::Json { .. }, Position::Array(depth)) => self.element(rest, last, depth, each),
+            (Layout::Json { .. }, Position::Closed(depth)) => self.closed(rest, last, depth, each),
+            (Layout::Json { .. }, Position::Behind(depth)) => self.behind(rest, last, depth, each),
         }
     }
 
     fn line<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
-        let Some(end) = memchr::memchr(b'\n', rest) else {
+        let seen = self.begun.take().map_or(0, |begun| begun.seen);
+        let end = memchr::memchr(b'\n', rest.get(seen..).unwrap_or_default());
+        let Some(end) = end.map(|end| seen + end) else {
             if !last {
-                return self.too_long(rest, Until::LineEnd, each);
+                self.begun = Some(Begun { seen: rest.len(), scan: Scan::default() });
+                return self.too_long(rest, Until::LineEnd, self.position, each);
             }
             self.record(rest, each);
             return rest.len();
@@ -167,11 +206,17 @@ impl Framer {
     }
 
     /// Nothing ends here yet: if it is too long to wait for, its pieces are handed out from now on.
-    fn too_long<'a>(&mut self, rest: &'a [u8], until: Until, each: Each<'_, 'a>) -> usize {
+    fn too_long<'a>(
+        &mut self,
+        rest: &'a [u8],
+        until: Until,
+        then: Position,
+        each: Each<'_, 'a>,
+    ) -> usize {
         if rest.len() <= RECORD_BYTES_MAX {
             return 0;
         }
-        self.oversize = Some(Oversize { record_offset: self.offset, until });
+        self.oversize = Some(Oversize { record_offset: self.offset, until, then });
         each(Frame::Oversize { record_offset: self.offset, bytes: rest, last: false });
         rest.len()
     }
@@ -185,7 +230,9 @@ impl Framer {
         let bytes = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
         let done = last || end.is_some();
         each(Frame::Oversize { record_offset: oversize.record_offset, bytes, last: done });
-        if !done {
+        if done {
+            self.position = oversize.then;
+        } else {
             self.oversize = Some(oversize);
         }
         end.map_or(rest.len(), |end| end + skip)
@@ -194,14 +241,14 @@ impl Framer {
     fn top<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
         let Layout::Json { records } = &self.layout else { return 0 };
         match (rest.first(), records) {
-            (Some(b' ' | b'\t' | b'\r' | b'\n'), _) => space(rest),
+            (Some(b' ' | b'\t' | b'\r' | b'\n' | b','), _) => space(rest),
             (Some(b'['), _) => {
-                self.state = FrameState::Array(0);
+                self.position = Position::Array(0);
                 1
             }
             (Some(b'{'), Some(path)) => match json::find_array(rest, path) {
                 Search::Found { start, depth } => {
-                    self.state = FrameState::Array(depth);
+                    self.position = Position::Array(depth);
                     start
                 }
                 Search::Absent { end } => {
@@ -210,7 +257,11 @@ impl Framer {
                     end
                 }
                 Search::Incomplete if last => self.cut_short(rest, each),
-                Search::Incomplete => self.too_long(rest, Until::ValueEnd(Scan::over(rest)), each),
+                Search::Incomplete if rest.len() <= RECORD_BYTES_MAX => 0,
+                Search::Incomplete => {
+                    let until = Until::ValueEnd(Scan::over(rest));
+                    self.too_long(rest, until, Position::Top, each)
+                }
             },
             (Some(b'{'), None) => self.value(rest, last, each),
             // Anything else is no event: the line it is on is one reject, and those after it are
@@ -223,16 +274,21 @@ impl Framer {
         match rest.first() {
             Some(b' ' | b'\t' | b'\r' | b'\n' | b',') => space(rest),
             Some(b']') => {
-                self.state = if depth == 0 { FrameState::Top } else { FrameState::Behind(depth) };
+                self.position = outside(depth);
                 1
             }
-            Some(b'}' | b':') => {
-                let found = char::from(rest.first().copied().unwrap_or_default());
-                let message = format!("`{found}` where an element of the array should begin");
-                self.state = FrameState::Top;
-                let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            Some(found @ (b'}' | b':')) => {
+                let mut end = rest.iter().take_while(|byte| *byte == found).count();
+                if *found == b'}' && depth > 0 {
+                    // More likely than a bracket too many: the array was not closed, but what is
+                    // around it is.
+                    self.position = outside(depth - 1);
+                    end = 1;
+                }
+                let message =
+                    format!("`{}` where an element of the array should begin", char::from(*found));
                 let problem = Reject::new(RejectKind::Structure, message)
-                    .help("mend the document and replay it; what came before is in the table");
+                    .help("mend the document and send it again: its records are in the table");
                 self.malformed(rest.get(..end).unwrap_or(rest), problem, each);
                 end
             }
@@ -242,38 +298,73 @@ impl Framer {
 
     /// One JSON value, or what stands in the place of one.
     fn value<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
-        let mut scan = Scan::default();
-        match scan.find_end(rest) {
+        let Begun { seen, mut scan } =
+            self.begun.take().unwrap_or(Begun { seen: 0, scan: Scan::default() });
+        match scan.find_end(rest.get(seen..).unwrap_or_default()) {
             Some(end) => {
+                let end = seen + end;
                 self.record(rest.get(..end).unwrap_or(rest), each);
                 end
             }
+            None if last && scan.is_bare() => {
+                self.record(rest, each);
+                rest.len()
+            }
             None if last => self.cut_short(rest, each),
-            None => self.too_long(rest, Until::ValueEnd(scan), each),
+            None => {
+                self.begun = Some(Begun { seen: rest.len(), scan: scan.clone() });
+                self.too_long(rest, Until::ValueEnd(scan), self.position, each)
+            }
         }
     }
 
-    fn behind<'a>(&mut self, rest: &'a [u8], depth: u32, each: Each<'_, 'a>) -> usize {
+    fn closed<'a>(&mut self, rest: &'a [u8], last: bool, depth: u32, each: Each<'_, 'a>) -> usize {
+        match rest.first() {
+            Some(b' ' | b'\t' | b'\r' | b'\n') => 1,
+            Some(b'}') => {
+                self.position = outside(depth.saturating_sub(1));
+                1
+            }
+            Some(b',') => {
+                self.position = Position::Behind(depth);
+                1
+            }
+            _ => {
+                // The brackets around the array are missing. What follows may be a document of its
+                // own, so it is looked at afresh.
+                self.position = Position::Top;
+                let message = "the object is not closed behind the array";
+                let problem = Reject::new(RejectKind::Structure, message)
+                    .help("mend the document and send it again: its records are in the table");
+                self.malformed(&[], problem, each);
+                self.top(rest, last, each)
+            }
+        }
+    }
+
+    fn behind<'a>(&mut self, rest: &'a [u8], last: bool, depth: u32, each: Each<'_, 'a>) -> usize {
         let mut scan = Scan::inside(depth);
         if let Some(end) = scan.find_end(rest) {
-            self.state = FrameState::Top;
+            self.position = Position::Top;
             return end;
+        }
+        if last {
+            return self.cut_short(rest, each);
         }
         // A string that is cut in two is left for the next look, so that the state is the depth
         // alone.
         let whole = scan.outside_strings_until();
-        if whole == 0 && rest.len() > RECORD_BYTES_MAX {
-            self.state = FrameState::Top;
-            return self.too_long(rest, Until::ValueEnd(scan), each);
+        if whole == 0 {
+            return self.too_long(rest, Until::ValueEnd(scan), Position::Top, each);
         }
-        self.state = FrameState::Behind(scan.depth_at_string());
+        self.position = Position::Behind(scan.depth_at_string());
         whole
     }
 
     fn cut_short<'a>(&mut self, rest: &'a [u8], each: Each<'_, 'a>) -> usize {
-        self.state = FrameState::Top;
+        self.position = Position::Top;
         let problem = Reject::new(RejectKind::Structure, "the object ends inside a JSON value")
-            .help("send the rest: an object that grows is read on from here");
+            .help("send the whole object again; what came before is in the table");
         self.malformed(rest, problem, each);
         rest.len()
     }
@@ -284,10 +375,19 @@ impl Framer {
 
     /// The object ends: an array that is still open was cut short between two records.
     fn end(&mut self, each: Each<'_, '_>) {
-        if !matches!(self.state, FrameState::Top) {
+        if let Some(Oversize { record_offset, then, .. }) = self.oversize.take() {
+            each(Frame::Oversize { record_offset, bytes: &[], last: true });
+            self.position = then;
+        }
+        if self.position != Position::Top {
             self.cut_short(&[], each);
         }
     }
+}
+
+/// Behind an array that stands inside `depth` objects.
+const fn outside(depth: u32) -> Position {
+    if depth == 0 { Position::Top } else { Position::Closed(depth) }
 }
 
 fn space(rest: &[u8]) -> usize {

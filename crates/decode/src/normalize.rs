@@ -160,11 +160,10 @@ impl Gather {
         let mut values: Vec<Value<'a>> = Vec::new();
         for path in &self.from {
             let mut add = |value: &Value<'a>| {
-                if let Some(text) = said(value).and_then(|value| self.text(value)) {
-                    let is_new = !values.iter().any(|other| other.as_str() == Some(&text));
-                    if is_new {
-                        values.push(Value::Text(text));
-                    }
+                let text = said(value).and_then(|value| self.text(value));
+                let is_known = |text: &str| values.iter().any(|other| other.as_str() == Some(text));
+                if let Some(text) = text.filter(|text| !is_known(text)) {
+                    values.push(Value::Text(text));
                 }
                 values.len() >= RELATED_VALUES_MAX
             };

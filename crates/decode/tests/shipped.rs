@@ -4,6 +4,8 @@
 //! records: the time, the own fields and the normalized ones as JSON, or why it was rejected. With
 //! `UPDATE_EXPECTED=1` it is written anew, to be proofread.
 
+#![cfg(test)]
+
 use std::path::PathBuf;
 
 use base::{ObjectHash, Timestamp};

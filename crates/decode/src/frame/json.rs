@@ -28,6 +28,11 @@ impl Scan {
         scan
     }
 
+    /// Whether the value is a number or a word, which may end where the object does.
+    pub(super) const fn is_bare(&self) -> bool {
+        self.bare
+    }
+
     /// How much of the last buffer lies before a string that is cut in two.
     pub(super) const fn outside_strings_until(&self) -> usize {
         self.open_from
@@ -54,7 +59,7 @@ impl Scan {
                     self.in_string = true;
                     self.open_from = at;
                 }
-                b'{' | b'[' if !self.bare => self.depth += 1,
+                b'{' | b'[' if !self.bare => self.depth = self.depth.saturating_add(1),
                 b'}' | b']' if self.depth > 0 => {
                     self.depth -= 1;
                     if self.depth == 0 {
@@ -68,7 +73,9 @@ impl Scan {
             self.begun = true;
             at += 1;
         }
-        self.open_from = bytes.len();
+        if !self.in_string {
+            self.open_from = bytes.len();
+        }
         None
     }
 

@@ -196,11 +196,13 @@ fn read_time(node: &Node, report: &mut Report<'_>) -> Option<TimeRule> {
         return Some(TimeRule { fields: vec![FieldPath::new(field)], ..TimeRule::default() });
     }
     let keys = Keys::of(node, "`time`", TIME_KEYS, report)?;
-    let mut rule = TimeRule::default();
-    rule.missing_is_ingest_time =
-        keys.choice("missing", &["quarantine", "ingest_time"], report) == Some("ingest_time");
+    let missing = keys.choice("missing", &["quarantine", "ingest_time"], report);
     let fields = keys.one_or_many("field", report);
-    rule.fields = fields.into_iter().map(FieldPath::new).collect();
+    let mut rule = TimeRule {
+        fields: fields.into_iter().map(FieldPath::new).collect(),
+        missing_is_ingest_time: missing == Some("ingest_time"),
+        ..TimeRule::default()
+    };
     if rule.fields.is_empty() && !rule.missing_is_ingest_time {
         let help = "name the field that holds the time, or write `missing: ingest_time`";
         report.wrong(node.at, "`time` names no field", help);
