@@ -21,8 +21,13 @@ pub struct CelError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CelErrorKind {
     /// It does not parse.
-    #[error("{0}")]
-    Syntax(String),
+    #[error("{message}")]
+    Syntax {
+        /// What is wrong.
+        message: String,
+        /// What was probably meant.
+        help: Option<&'static str>,
+    },
     /// It calls a function that does not exist.
     #[error("unknown function `{name}`")]
     UnknownFunction {
@@ -62,6 +67,12 @@ pub enum CelErrorKind {
     },
 }
 
+impl CelErrorKind {
+    pub(crate) fn syntax(message: impl Into<String>) -> Self {
+        Self::Syntax { message: message.into(), help: None }
+    }
+}
+
 impl fmt::Display for CelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (line {}, column {})", self.kind, self.line, self.column)
@@ -73,7 +84,7 @@ impl std::error::Error for CelError {}
 impl Explain for CelError {
     fn code(&self) -> Code {
         Code(match self.kind {
-            CelErrorKind::Syntax(_) => "DAB0270",
+            CelErrorKind::Syntax { .. } => "DAB0270",
             CelErrorKind::UnknownFunction { .. } => "DAB0271",
             CelErrorKind::WrongCall { .. } => "DAB0272",
             CelErrorKind::Literal { .. } => "DAB0273",
@@ -84,10 +95,7 @@ impl Explain for CelError {
 
     fn help(&self) -> Option<String> {
         match &self.kind {
-            CelErrorKind::Syntax(_) => Some(
-                "correct the expression at this place; `docs/reference/cel.md` shows the syntax"
-                    .to_owned(),
-            ),
+            CelErrorKind::Syntax { help, .. } => help.map(str::to_owned),
             CelErrorKind::UnknownFunction { hint, .. } => Some(hint.clone().unwrap_or_else(|| {
                 "use one of the functions listed in `docs/reference/cel.md`".to_owned()
             })),

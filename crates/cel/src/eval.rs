@@ -84,6 +84,9 @@ impl<'a> Evaluation<'a> {
                 (None, Some(kind), Root::Bindings(_)) => Ok(CelValue::Type(*kind)),
                 _ => Err(EvalError::NoSuchField { field: Arc::clone(path.name()) }),
             },
+            Node::FieldOrType(path, kind) => {
+                Ok(self.root.find(path).map_or(CelValue::Type(*kind), CelValue::of))
+            }
             Node::Select { operand, path } => {
                 let operand = self.eval(operand)?;
                 self.select(operand, path)

@@ -131,3 +131,6 @@ fn truth(value: &CelValue<'_>) -> Result<bool, EvalError> {
         other => Err(EvalError::NotBool(other.kind())),
     }
 }
+
+#[cfg(test)]
+mod tests;

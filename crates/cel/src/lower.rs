@@ -1,6 +1,7 @@
 //! From the parser's tree to the compiled form, with all checks on the way.
 
 mod calls;
+mod syntax;
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -8,7 +9,7 @@ use base::limits;
 use cel_parser::{
     Env,
     common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SourceInfo},
-    parser::ParseErrors,
+    parser::{ParseError, ParseErrors},
 };
 
 use crate::{
@@ -48,7 +49,7 @@ pub(crate) fn compile(source: &str, checked: bool) -> Result<Lowered, CelError> 
 }
 
 fn unplaced(message: &str) -> CelError {
-    CelError { line: 1, column: 1, kind: CelErrorKind::Syntax(message.to_owned()) }
+    CelError { line: 1, column: 1, kind: CelErrorKind::syntax(message) }
 }
 
 fn parse(source: &str, checked: bool) -> Result<Lowered, CelError> {
@@ -64,13 +65,14 @@ fn parse(source: &str, checked: bool) -> Result<Lowered, CelError> {
 }
 
 fn syntax_error(errors: &ParseErrors) -> CelError {
-    let first = errors.errors.first();
+    // What the parser says about an incomplete tree speaks of the parser's own parts.
+    let is_plain = |error: &&ParseError| error.msg.starts_with("Syntax error");
+    let first = errors.errors.iter().find(is_plain).or_else(|| errors.errors.first());
     let (line, column) = first.map_or((1, 1), |error| error.pos);
-    let message = first.map_or("syntax error", |error| error.msg.as_str());
     CelError {
         line: u32::try_from(line).unwrap_or(1).max(1),
         column: u32::try_from(column).unwrap_or(1).max(1),
-        kind: CelErrorKind::Syntax(message.trim_start_matches("Syntax error: ").to_owned()),
+        kind: syntax::plain(first.map_or("syntax error", |error| error.msg.as_str())),
     }
 }
 
@@ -122,8 +124,9 @@ impl Lowering<'_> {
                     help: "write a map, such as `{\"name\": value}`",
                 },
             )),
-            Expr::Comprehension(_) | Expr::Unspecified => Err(self
-                .error(expr, CelErrorKind::Syntax("this is not a complete expression".to_owned()))),
+            Expr::Comprehension(_) | Expr::Unspecified => {
+                Err(self.error(expr, CelErrorKind::syntax("this is not a complete expression")))
+            }
         }
     }
 
@@ -183,7 +186,7 @@ impl Lowering<'_> {
         let mut entries = Vec::with_capacity(map.entries.len());
         for entry in &map.entries {
             let EntryExpr::MapEntry(entry) = &entry.expr else {
-                let kind = CelErrorKind::Syntax("a map has keys and values".to_owned());
+                let kind = CelErrorKind::syntax("a map has keys and values");
                 return Err(self.error(expr, kind));
             };
             entries.push([self.lower(&entry.key)?, self.lower(&entry.value)?]);
@@ -217,17 +220,23 @@ impl Lowering<'_> {
 
     fn error(&self, expr: &IdedExpr, kind: CelErrorKind) -> CelError {
         let start = self.info.offset_for(expr.id).map_or(0, |(start, _)| start);
-        let (mut line, mut column) = (1, 1);
-        // The lexer counts characters.
-        for c in self.source.chars().take(usize::try_from(start).unwrap_or_default()) {
-            if c == '\n' {
-                line += 1;
-                column = 1;
-            } else {
-                column += 1;
+        let start = usize::try_from(start).unwrap_or_default();
+        let mut before = self.source.get(..start).unwrap_or_default();
+        // The parser places a call at its parenthesis; people look for the name.
+        if matches!(expr.expr, Expr::Call(_) | Expr::Struct(_)) {
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            let shorter = before.trim_end().trim_end_matches(word);
+            if shorter.len() < before.trim_end().len() {
+                before = shorter;
             }
         }
-        CelError { line, column, kind }
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        CelError {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+            kind,
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Node {
     Local(usize),
     /// A field of the event. Where there is no event, the type of that name.
     Field { path: Path, denotes: Option<CelType> },
+    /// A field if it is there, and else the type of that name: what `type(…)` is asked about.
+    FieldOrType(Path, CelType),
     /// A field of another value.
     Select { operand: Box<Self>, path: Path },
     /// Whether the event has a field.

@@ -2,6 +2,8 @@
 
 use cel_parser::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 
+use crate::functions;
+
 /// The expression on one line.
 pub(crate) fn expression(expr: &IdedExpr) -> String {
     let mut out = String::new();
@@ -18,7 +20,7 @@ pub(crate) fn test(expr: &IdedExpr) -> String {
     };
     let mut out = String::new();
     match (&call.target, call.args.as_slice()) {
-        (Some(target), _) if is_path(target) => {
+        (Some(target), _) if is_path(target) && !is_namespace(target) => {
             out.push_str(&call.func_name);
             write_arguments(&call.args, &mut out);
         }
@@ -43,6 +45,11 @@ fn is_path(expr: &IdedExpr) -> bool {
         Expr::Select(select) => is_path(&select.operand),
         _ => false,
     }
+}
+
+/// Whether it is the `net` of `net.inCidr(…)`.
+fn is_namespace(expr: &IdedExpr) -> bool {
+    matches!(&expr.expr, Expr::Ident(name) if functions::is_namespace(name))
 }
 
 /// An operator's sign and how tightly it binds.
@@ -71,7 +78,14 @@ fn write(expr: &IdedExpr, around: u8, out: &mut String) {
     match &expr.expr {
         Expr::Call(call) => write_call(call, around, out),
         Expr::Ident(name) => out.push_str(name),
-        Expr::Literal(literal) => write_literal(literal, out),
+        Expr::Literal(literal) => {
+            let negative = match literal {
+                LiteralValue::Int(number) => *number.inner() < 0,
+                LiteralValue::Double(number) => number.inner().is_sign_negative(),
+                _ => false,
+            };
+            in_parentheses(negative && around > 7, out, |out| write_literal(literal, out));
+        }
         Expr::Select(select) => {
             write(&select.operand, 8, out);
             out.push('.');
@@ -124,7 +138,12 @@ fn write_call(call: &CallExpr, around: u8, out: &mut String) {
         }
         (name @ ("!_" | "-_"), [operand]) => in_parentheses(around > 7, out, |out| {
             out.push_str(name.trim_end_matches('_'));
-            write(operand, 8, out);
+            let mut inner = String::new();
+            write(operand, 8, &mut inner);
+            // `-1.b` would be a field of the number -1.
+            in_parentheses(inner.starts_with(|c: char| c.is_ascii_digit()), out, |out| {
+                out.push_str(&inner);
+            });
         }),
         (name, [left, right]) if binary(name).is_some() => {
             let Some((operator, precedence)) = binary(name) else { return };

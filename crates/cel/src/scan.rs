@@ -137,7 +137,7 @@ impl Scan<'_> {
         let unclosed = || CelError {
             line,
             column,
-            kind: CelErrorKind::Syntax("the string that begins here is not closed".to_owned()),
+            kind: CelErrorKind::syntax("the string that begins here is not closed"),
         };
         let quote = self.next().unwrap_or('"');
         let mut triple = false;
@@ -154,8 +154,7 @@ impl Scan<'_> {
             closing = if c == quote { closing + 1 } else { 0 };
             match c {
                 '\\' if !raw && !self.escape() => {
-                    let kind =
-                        CelErrorKind::Syntax("unknown escape sequence in a string".to_owned());
+                    let kind = CelErrorKind::syntax("unknown escape sequence in a string");
                     return Err(CelError { line, column, kind });
                 }
                 '\n' | '\r' if !triple => return Err(unclosed()),
@@ -218,7 +217,7 @@ mod tests {
             assert_eq!(kind(source), None, "{source}");
         }
         for source in ["'", "\"a\nb\"", "'''a''", "\"\"\"", "r'", "'\\"] {
-            assert!(matches!(kind(source), Some(CelErrorKind::Syntax(_))), "{source}");
+            assert!(matches!(kind(source), Some(CelErrorKind::Syntax { .. })), "{source}");
         }
         for source in [r"'\q'", r"'\x0'", r"'\400'", r"'\u12'"] {
             let error = check(source).unwrap_err();

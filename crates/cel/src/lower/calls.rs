@@ -38,7 +38,13 @@ impl Lowering<'_> {
                 self.condition(no)?,
             ]))),
             ("has", [field]) => self.has(expr, field),
-            ("type", [value]) => Ok(Node::Call(Function::TypeOf, vec![self.lower_type(value)?])),
+            ("type", [value]) => {
+                let value = match self.lower(value)? {
+                    Node::Field { path, denotes: Some(kind) } => Node::FieldOrType(path, kind),
+                    other => other,
+                };
+                Ok(Node::Call(Function::TypeOf, vec![value]))
+            }
             (name, [left, right]) if operator(name).is_some() => self.binary(name, left, right),
             (name, args) => self.function(expr, name, None, args),
         }
