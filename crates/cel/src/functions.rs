@@ -80,6 +80,13 @@ pub(crate) fn find(name: &str, is_member: bool, arguments: usize) -> Found {
     }
 }
 
+/// The names of all functions and macros.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    let functions = SIGNATURES.iter().map(|known| known.name);
+    functions.chain(MACROS.iter().map(|(name, _)| *name)).collect()
+}
+
 /// Whether functions stand under this name: `net` of `net.inCidr`.
 pub(crate) fn is_namespace(name: &str) -> bool {
     SIGNATURES
@@ -218,8 +225,7 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<&str> = SIGNATURES.iter().map(|known| known.name).collect();
-        names.extend(MACROS.iter().map(|(name, _)| *name));
+        let mut names = names();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), SIGNATURES.len() + MACROS.len());

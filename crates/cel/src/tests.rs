@@ -378,3 +378,34 @@ fn the_deepest_expressions_need_little_stack() {
         assert_eq!(thread.unwrap().join().unwrap(), Ok(true));
     }
 }
+
+const MANUAL: &str = include_str!("../../../docs/reference/cel.md");
+
+#[test]
+fn the_examples_of_the_manual_compile() {
+    let mut count = 0;
+    let mut inside = false;
+    for line in MANUAL.lines() {
+        match line {
+            "```cel" => inside = true,
+            "```" => inside = false,
+            line if inside => {
+                count += 1;
+                Program::compile(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+            _ => {}
+        }
+    }
+    assert!(count > 10);
+}
+
+#[test]
+fn the_manual_names_every_function_and_limit() {
+    for name in crate::functions::names() {
+        assert!(MANUAL.contains(&format!("{name}(")), "{name}");
+    }
+    assert_eq!(base::limits::CEL_SOURCE_BYTES_MAX, 16 << 10);
+    assert_eq!(base::limits::CEL_DEPTH_MAX, 96);
+    assert_eq!(base::limits::CEL_STEPS_MAX, 100_000);
+    assert_eq!(base::limits::CEL_COMPUTED_REGEX_BYTES_MAX, 256 << 10);
+}
