@@ -44,7 +44,7 @@ pub enum RuleErrorKind {
     NotStreamed(String),
     /// The CEL expression can't be compiled. The code and the help are the expression's own.
     #[error("the expression can't be compiled: {}", .0.kind)]
-    Cel(cel::CelError),
+    Cel(Box<cel::CelError>),
     /// Another rule has the same id.
     #[error("{0}")]
     Duplicate(String),

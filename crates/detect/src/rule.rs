@@ -366,7 +366,7 @@ fn read_cel(value: &Node) -> Result<cel::Program, RuleError> {
     };
     cel::Program::compile(&scalar.text).map_err(|error| {
         let (line, column) = scalar.position_of(char_at(&scalar.text, error.line, error.column));
-        RuleError::at(line, column, RuleErrorKind::Cel(error))
+        RuleError::at(line, column, RuleErrorKind::Cel(Box::new(error)))
     })
 }
 

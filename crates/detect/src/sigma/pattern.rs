@@ -152,20 +152,14 @@ impl Pattern {
         }
         let mut all = vec![Vec::new()];
         for part in self.parts {
-            if part == Part::Dash {
-                all = all
-                    .iter()
-                    .flat_map(|parts: &Vec<Part>| {
-                        DASHES.map(|dash| {
-                            let mut parts = parts.clone();
-                            parts.push(Part::Plain(dash.to_string().into_bytes()));
-                            parts
-                        })
-                    })
-                    .collect();
-            } else {
-                all.iter_mut().for_each(|parts| parts.push(part.clone()));
-            }
+            let spellings = match part {
+                Part::Dash => DASHES.map(|dash| Part::Plain(dash.to_string().into_bytes())).into(),
+                part => vec![part],
+            };
+            let with_each = |parts: &Vec<Part>| {
+                spellings.iter().map(|part| [parts, [part.clone()].as_slice()].concat()).collect()
+            };
+            all = all.iter().flat_map::<Vec<_>, _>(with_each).collect();
         }
         Ok(all.into_iter().map(|parts| Self { parts }).collect())
     }

@@ -39,24 +39,19 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
             Condition::Not(inner) => !self.condition(inner),
             Condition::And(all) => all.iter().all(|inner| self.condition(inner)),
             Condition::Or(all) => all.iter().any(|inner| self.condition(inner)),
-            Condition::AtLeast(least, members) => {
-                let mut missing = *least;
-                let mut left = members.len();
-                for &member in members {
-                    if missing > left {
-                        return false;
-                    }
-                    left -= 1;
-                    if self.selection(member) {
-                        missing -= 1;
-                        if missing == 0 {
-                            return true;
-                        }
-                    }
-                }
-                missing == 0
-            }
+            Condition::AtLeast(least, members) => self.at_least(*least, members),
         }
+    }
+
+    fn at_least(&mut self, least: usize, members: &[usize]) -> bool {
+        let mut missing = least;
+        for (index, &member) in members.iter().enumerate() {
+            if missing == 0 || missing > members.len() - index {
+                break;
+            }
+            missing -= usize::from(self.selection(member));
+        }
+        missing == 0
     }
 
     fn selection(&mut self, index: usize) -> bool {

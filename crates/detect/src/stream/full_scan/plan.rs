@@ -58,21 +58,11 @@ impl Plan {
         let mut plan = Self::default();
         let conditions = routes.iter().map(|route| plan.condition(route)).collect::<Vec<_>>();
         let mut groups: BTreeMap<Vec<Vec<usize>>, Vec<Bound>> = BTreeMap::new();
-        let unmapped = SigmaRoute::default();
         for (index, rule) in rules.iter().enumerate() {
             if !rule.log_source.accepts_name(name) {
                 continue;
             }
-            let mut ways: Vec<Way> = Vec::new();
-            if rule.log_source.needs_route() {
-                for (route, condition) in routes.iter().zip(&conditions) {
-                    if rule.log_source.accepts(route) {
-                        plan.add_way(&mut ways, rule, route, condition);
-                    }
-                }
-            } else {
-                plan.add_way(&mut ways, rule, &unmapped, &[]);
-            }
+            let ways = plan.ways(rule, routes, &conditions);
             let has_twin = ways.len() > 1;
             for way in ways {
                 let bound = Bound { rule: index, paths: way.paths, dedup: way.dedup, has_twin };
@@ -112,6 +102,21 @@ impl Plan {
         }
         condition.sort_unstable();
         condition
+    }
+
+    /// How events reach a rule: by routes, or, if it asks for none, as they are.
+    fn ways(&mut self, rule: &Rule, routes: &[SigmaRoute], conditions: &[Vec<usize>]) -> Vec<Way> {
+        let mut ways = Vec::new();
+        if !rule.log_source.needs_route() {
+            self.add_way(&mut ways, rule, &SigmaRoute::default(), &[]);
+            return ways;
+        }
+        for (route, condition) in routes.iter().zip(conditions) {
+            if rule.log_source.accepts(route) {
+                self.add_way(&mut ways, rule, route, condition);
+            }
+        }
+        ways
     }
 
     /// Adds a way to the rule, or its condition to a way that has the same mapping.
@@ -164,19 +169,29 @@ impl Plan {
         let mut results = vec![None; self.tests.len()];
         let mut groups = Vec::with_capacity(8);
         for group in &self.groups {
-            let mut holds = |condition: &Vec<usize>| {
-                condition.iter().all(|&test| {
-                    let Some(result) = results.get_mut(test) else { return false };
-                    *result.get_or_insert_with(|| {
-                        self.tests.get(test).is_some_and(|test| test.holds(fields))
-                    })
-                })
-            };
-            if group.conditions.is_empty() || group.conditions.iter().any(&mut holds) {
+            let mut conditions = group.conditions.iter();
+            if group.conditions.is_empty()
+                || conditions.any(|condition| self.holds(condition, fields, &mut results))
+            {
                 groups.push(group.bounds.as_slice());
             }
         }
         groups
+    }
+
+    /// Whether all tests hold; `results` remembers those that were made before.
+    fn holds(
+        &self,
+        condition: &[usize],
+        fields: &mut Fields<'_>,
+        results: &mut [Option<bool>],
+    ) -> bool {
+        condition.iter().all(|&index| {
+            let (Some(result), Some(test)) = (results.get_mut(index), self.tests.get(index)) else {
+                return false;
+            };
+            *result.get_or_insert_with(|| test.holds(fields))
+        })
     }
 }
 
