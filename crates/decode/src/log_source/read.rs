@@ -81,16 +81,13 @@ fn read(path: &str, node: &Node, report: &mut Report<'_>) -> Option<LogSource> {
             None
         }
     };
-    Some(LogSource {
-        name,
-        description: keys.text("description", report).map(|(_, text)| text.to_owned()),
-        table,
-        format: format?,
-        time: time?,
-        fields: fields::read_fields(keys.get("fields"), report),
-        related: fields::read_related(keys.get("related"), report),
-        sigma: read_routes(keys.get("sigma"), report),
-    })
+    let description = keys.text("description", report).map(|(_, text)| text.to_owned());
+    let fields = fields::read_fields(keys.get("fields"), report);
+    let related = fields::read_related(keys.get("related"), report);
+    let sigma = read_routes(keys.get("sigma"), report);
+    // Only now, when everything was looked at, may a mistake end it.
+    let (format, time) = (format?, time?);
+    Some(LogSource { name, description, table, format, time, fields, related, sigma })
 }
 
 /// Names are folders in the lake and tables in SQL.
@@ -106,7 +103,7 @@ fn table_name(what: &str, at: Location, name: &str, report: &mut Report<'_>) -> 
 fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
     if let yaml::Content::Scalar(layout) = &node.content {
         return Some(Format {
-            layout: read_layout(node.at, layout, report)?,
+            layout: read_layout(node.at, "`format`", layout, report)?,
             encoding: Encoding::default(),
         });
     }
@@ -121,7 +118,7 @@ fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
         }
         return None;
     };
-    let mut layout = read_layout(at, layout, report)?;
+    let mut layout = read_layout(at, "`type`", layout, report)?;
     let allowed: &[&str] = match &mut layout {
         Layout::Ndjson => &[],
         Layout::Json { records } => {
@@ -143,8 +140,8 @@ fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
     Some(Format { layout, encoding })
 }
 
-fn read_layout(at: Location, layout: &str, report: &mut Report<'_>) -> Option<Layout> {
-    match report.choose(at, "format", layout, LAYOUTS)? {
+fn read_layout(at: Location, what: &str, layout: &str, report: &mut Report<'_>) -> Option<Layout> {
+    match report.choose(at, what, layout, LAYOUTS)? {
         "ndjson" => Some(Layout::Ndjson),
         "json" => Some(Layout::Json { records: None }),
         _ => Some(Layout::Lines(Lines::default())),

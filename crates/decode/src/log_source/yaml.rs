@@ -49,7 +49,13 @@ impl Node {
 
 /// Reads one document.
 pub(super) fn read(text: &str) -> Result<Node, serde_saphyr::Error> {
-    let spanned: Spanned<Content> = serde_saphyr::from_str(text)?;
+    // As YAML 1.2 has it, `y`, `no` and `on` are texts, and so is what only looks like a number.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
+    let spanned: Spanned<Content> = serde_saphyr::from_str_with_options(text, options)?;
     Ok(spanned.into())
 }
 
