@@ -44,6 +44,20 @@ impl ObjectHash {
     }
 }
 
+impl EventId {
+    /// Reads what [`fmt::Display`] writes; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (hash, offset) = text.split_once('-')?;
+        let mut object = [0; 10];
+        for (index, byte) in object.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(hash.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        let id = Self { object: ObjectHash(object), offset: u64::from_str_radix(offset, 16).ok()? };
+        (id.to_string() == text).then_some(id)
+    }
+}
+
 impl fmt::Display for ObjectHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -68,6 +82,11 @@ mod tests {
             format!("{hash}-1000"),
             "the offset is in hex"
         );
+        let id = EventId { object: hash, offset: u64::MAX };
+        assert_eq!(EventId::parse(&id.to_string()), Some(id));
+        for bad in ["", "x-1", "00112233445566778899", "+0112233445566778899-1"] {
+            assert_eq!(EventId::parse(bad), None, "{bad}");
+        }
         assert_ne!(ObjectHash::of(&["ab", "c"]), ObjectHash::of(&["a", "bc"]));
         // A stored format: this value must never change.
         assert_eq!(ObjectHash::of(&["x"]).to_string(), "1be95bb0619b3fd1a025");

@@ -1,1 +1,19 @@
-//! (in the making)
+//! Raw bytes in: objects of a folder or bucket, and the queue behind HTTP ingest.
+//!
+//! [`BucketSource`] polls a folder or an S3 prefix and hands out the bytes of its objects,
+//! decompressed, chunk by chunk. [`PushQueue`] holds what was pushed over HTTP until it is
+//! committed. What both promise is written in [`source`].
+//!
+//! This crate does not cut bytes into records (`decode` does), does not store its own checkpoint
+//! (the caller commits it together with the data), speaks no HTTP of its own, and does not read
+//! the environment.
+
+mod bucket;
+mod error;
+mod push;
+pub mod source;
+
+pub use bucket::{BucketSettings, BucketSource, Location};
+pub use error::CollectError;
+pub use push::{Full, PushLimits, PushOutcome, PushQueue, PushRequest, decompress_body};
+pub use source::{Chunk, End, Fault, ObjectKey};

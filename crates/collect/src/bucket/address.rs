@@ -1,0 +1,195 @@
+//! Where a source reads: a local folder or a prefix in an S3 bucket.
+
+use std::{
+    path::{Component, Path as FilePath, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use object_store::{
+    ObjectStore, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    local::LocalFileSystem,
+    path::Path,
+};
+use url::Url;
+
+use crate::CollectError;
+
+/// How often a request to S3 is tried again before the object is left for the next poll.
+const RETRIES_MAX: usize = 3;
+/// For how long a request to S3 is tried again.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A folder or a prefix of a bucket, not yet connected to.
+#[derive(Debug, Clone)]
+pub struct Location {
+    address: String,
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    folder: Option<PathBuf>,
+}
+
+impl Location {
+    /// Reads `./folder`, `/abs/folder`, `file:///abs/folder` or `s3://bucket/prefix`. Relative
+    /// folders are below `base_dir`. Connects to nothing, and the folder need not exist yet.
+    ///
+    /// The options are those of `object_store`'s S3 client by name: `endpoint`, `region`,
+    /// `allow_http`, `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token` and so on.
+    /// Buckets are addressed by path (`endpoint/bucket/key`) unless `virtual_hosted_style_request`
+    /// says otherwise. Without credentials, those of the machine's role are asked for when the
+    /// first request is made.
+    ///
+    /// # Errors
+    ///
+    /// [`CollectError::Location`] if `text` is none of these, [`CollectError::Setting`] if an
+    /// option is unknown or has no such value.
+    pub fn parse(
+        text: &str,
+        base_dir: &FilePath,
+        options: &[(String, String)],
+    ) -> Result<Self, CollectError> {
+        let wrong =
+            |reason: &str| CollectError::Location { text: text.to_owned(), reason: reason.into() };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            if text.is_empty() {
+                return Err(wrong("it is empty"));
+            }
+            return Self::folder(text, &base_dir.join(text), base_dir);
+        };
+        match scheme {
+            "s3" => Self::bucket(text, rest, options),
+            "file" => {
+                let path = Url::parse(text)
+                    .ok()
+                    .and_then(|url| url.to_file_path().ok())
+                    .ok_or_else(|| wrong("a file address has three slashes and a full path"))?;
+                Self::folder(text, &path, base_dir)
+            }
+            _ => Err(wrong("its scheme is none of `s3`, `file`")),
+        }
+    }
+
+    /// A location in a store of the caller's own. `address` is what its objects' addresses begin
+    /// with.
+    #[must_use]
+    pub fn with_store(address: &str, store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
+        Self { address: address.to_owned(), store, prefix, folder: None }
+    }
+
+    fn folder(text: &str, path: &FilePath, base_dir: &FilePath) -> Result<Self, CollectError> {
+        let wrong = |reason: String| CollectError::Location { text: text.to_owned(), reason };
+        let absolute = |path: &FilePath| std::path::absolute(path).map(|path| without_dots(&path));
+        let folder = absolute(path).map_err(|error| wrong(error.to_string()))?;
+        let base_dir = absolute(base_dir).map_err(|error| wrong(error.to_string()))?;
+        let prefix = Path::from_absolute_path(&folder).map_err(|error| wrong(error.to_string()))?;
+        let shown = folder.strip_prefix(&base_dir).unwrap_or(&folder);
+        // The address is part of event ids: the same on every system.
+        let address = match shown.to_str() {
+            Some("") => "file:.".to_owned(),
+            Some(shown) => format!("file:{}", shown.replace(std::path::MAIN_SEPARATOR, "/")),
+            None => return Err(wrong("it is not UTF-8".to_owned())),
+        };
+        Ok(Self { address, store: Arc::new(LocalFileSystem::new()), prefix, folder: Some(folder) })
+    }
+
+    fn bucket(text: &str, rest: &str, options: &[(String, String)]) -> Result<Self, CollectError> {
+        let wrong = |reason: String| CollectError::Location { text: text.to_owned(), reason };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if bucket.is_empty() || !bucket.chars().all(is_name) {
+            return Err(wrong(format!("`{bucket}` is no name of a bucket")));
+        }
+        let prefix = Path::parse(prefix).map_err(|error| wrong(error.to_string()))?;
+        let retry = RetryConfig {
+            max_retries: RETRIES_MAX,
+            retry_timeout: RETRY_TIMEOUT,
+            ..RetryConfig::default()
+        };
+        let mut builder =
+            AmazonS3Builder::new().with_virtual_hosted_style_request(false).with_retry(retry);
+        for (key, value) in options {
+            let parsed = key.parse::<AmazonS3ConfigKey>().map_err(|_| CollectError::Setting {
+                what: "the option",
+                value: key.clone(),
+                reason: "S3 has no such option".to_owned(),
+            })?;
+            builder = builder.with_config(parsed, value);
+        }
+        // The client names the option and what it can be, not a secret's value.
+        let store =
+            builder.with_bucket_name(bucket).build().map_err(|error| CollectError::Setting {
+                what: "an option of",
+                value: text.to_owned(),
+                reason: error.to_string(),
+            })?;
+        let address = if prefix.is_root() {
+            format!("s3://{bucket}")
+        } else {
+            format!("s3://{bucket}/{prefix}")
+        };
+        Ok(Self { address, store: Arc::new(store), prefix, folder: None })
+    }
+
+    /// What the addresses of its objects begin with: `file:incoming/okta` (below `base_dir` where
+    /// possible) or `s3://bucket/prefix`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The store that holds it.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The prefix inside [`Self::store`].
+    #[must_use]
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// The folder, if it is one on this machine.
+    pub(crate) fn folder_path(&self) -> Option<&FilePath> {
+        self.folder.as_deref()
+    }
+
+    /// The address of the object at `path` below it.
+    pub(crate) fn object_address(&self, path: &str) -> String {
+        match self.address.as_str() {
+            "file:." => format!("file:{path}"),
+            "file:/" => format!("file:/{path}"),
+            address => format!("{address}/{path}"),
+        }
+    }
+
+    /// The place in the store of the object at `path` below it; `None` if the store takes no such
+    /// name.
+    pub(crate) fn object_path(&self, path: &str) -> Option<Path> {
+        if self.prefix.is_root() {
+            Path::parse(path)
+        } else {
+            Path::parse(format!("{}/{path}", self.prefix))
+        }
+        .ok()
+    }
+}
+
+/// Resolves `.` and `..` by their spelling, without asking the file system.
+fn without_dots(path: &FilePath) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests;

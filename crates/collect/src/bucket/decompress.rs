@@ -1,0 +1,397 @@
+//! gzip (RFC 1952) and zstd (RFC 8878) as streams: bytes in, bytes out, never more memory than the
+//! caller's buffers and the window.
+//!
+//! gzip's framing is read here, around `flate2`'s inflater, because a stream that ends early must
+//! be told from one that ends between two members: the first may be a file that is still written,
+//! the second is complete.
+
+use base::limits;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+use serde::{Deserialize, Serialize};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
+
+/// How an object is compressed, as its first bytes tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// How many bytes [`Format::of`] needs at most.
+pub(crate) const MAGIC_BYTES: usize = 4;
+
+impl Format {
+    /// Tells the format from an object's first bytes; `None` if there are too few to tell.
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            // A frame, or one to skip, with which parallel writers begin.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            [0x1f]
+            | [0x28]
+            | [0x28, 0xb5]
+            | [0x28, 0xb5, 0x2f]
+            | [0x50..=0x5f]
+            | [0x50..=0x5f, 0x2a]
+            | [0x50..=0x5f, 0x2a, 0x4d] => None,
+            _ => Some(Self::Plain),
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// How far one call came.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Bytes taken from the input.
+    pub(crate) read: usize,
+    /// Bytes put into the output.
+    pub(crate) written: usize,
+    /// The stream is damaged after these bytes.
+    pub(crate) damage: Option<String>,
+}
+
+/// A stream being unpacked.
+pub(crate) enum Decompressor {
+    Gzip(Box<Gzip>),
+    Zstd(Zstd),
+}
+
+impl std::fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Gzip(_) => "Gzip",
+            Self::Zstd(_) => "Zstd",
+        })
+    }
+}
+
+impl Decompressor {
+    pub(crate) fn gzip() -> Self {
+        Self::Gzip(Box::default())
+    }
+
+    pub(crate) fn zstd(window_log_max: u32) -> std::io::Result<Self> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(window_log_max))?;
+        Ok(Self::Zstd(Zstd { decoder, between: true }))
+    }
+
+    /// Unpacks until the input is used up and drained, the output is full, or damage is met.
+    ///
+    /// When it returns with room left in the output and no damage, all of `input` was taken.
+    pub(crate) fn run(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+        match self {
+            Self::Gzip(gzip) => gzip.run(input, output),
+            Self::Zstd(zstd) => zstd.run(input, output),
+        }
+    }
+
+    /// What was taken so far ends where a member or frame ends: it may be all there is.
+    pub(crate) fn is_between(&self) -> bool {
+        match self {
+            Self::Gzip(gzip) => matches!(gzip.state, GzipState::Between | GzipState::Padding),
+            Self::Zstd(zstd) => zstd.between,
+        }
+    }
+}
+
+pub(crate) struct Zstd {
+    decoder: Decoder<'static>,
+    between: bool,
+}
+
+impl Zstd {
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+        let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(output));
+        let mut damage = None;
+        while to.pos() < to.capacity() {
+            if self.between && from.pos() == input.len() {
+                break;
+            }
+            let before = (from.pos(), to.pos());
+            match self.decoder.run(&mut from, &mut to) {
+                Ok(hint) => self.between = hint == 0,
+                Err(error) => {
+                    damage = Some(error.to_string());
+                    break;
+                }
+            }
+            if before == (from.pos(), to.pos()) && !self.between {
+                break;
+            }
+        }
+        Progress { read: from.pos(), written: to.pos(), damage }
+    }
+}
+
+/// Where in a gzip file we are.
+#[derive(Debug)]
+enum GzipState {
+    /// At the start, or after a member's end.
+    Between,
+    /// Zeros after a member: tapes and disk blocks leave them. No member follows.
+    Padding,
+    Header(Header),
+    Body,
+    Trailer([u8; 8], usize),
+}
+
+pub(crate) struct Gzip {
+    state: GzipState,
+    inflater: Decompress,
+    crc: Crc,
+    any_member: bool,
+}
+
+impl Default for Gzip {
+    fn default() -> Self {
+        Self {
+            state: GzipState::Between,
+            inflater: Decompress::new(false),
+            crc: Crc::new(),
+            any_member: false,
+        }
+    }
+}
+
+impl Gzip {
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+        let mut progress = Progress::default();
+        loop {
+            let rest = input.get(progress.read..).unwrap_or_default();
+            let room = output.get_mut(progress.written..).unwrap_or_default();
+            if room.is_empty() || (rest.is_empty() && !matches!(self.state, GzipState::Body)) {
+                return progress;
+            }
+            let result = match &mut self.state {
+                GzipState::Body => {
+                    let (read, written, result) = self.inflate(rest, room);
+                    progress.read += read;
+                    progress.written += written;
+                    if read == 0 && written == 0 && result.is_ok() && self.is_inside() {
+                        return progress;
+                    }
+                    result
+                }
+                _ => self.frame(rest).map(|read| progress.read += read),
+            };
+            if let Err(damage) = result {
+                progress.damage = Some(damage);
+                return progress;
+            }
+        }
+    }
+
+    const fn is_inside(&self) -> bool {
+        matches!(self.state, GzipState::Body)
+    }
+
+    fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> (usize, usize, Result<(), String>) {
+        let before = (self.inflater.total_in(), self.inflater.total_out());
+        let result = self.inflater.decompress(input, output, FlushDecompress::None);
+        let moved = |after: u64, before: u64| usize::try_from(after - before).unwrap_or(usize::MAX);
+        let read = moved(self.inflater.total_in(), before.0);
+        let written = moved(self.inflater.total_out(), before.1);
+        self.crc.update(output.get(..written).unwrap_or_default());
+        let result = match result {
+            Ok(Status::StreamEnd) => {
+                self.state = GzipState::Trailer([0; 8], 0);
+                Ok(())
+            }
+            Ok(Status::Ok | Status::BufError) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        (read, written, result)
+    }
+
+    /// Reads what stands around the deflated bytes: header, trailer, padding.
+    fn frame(&mut self, input: &[u8]) -> Result<usize, String> {
+        match &mut self.state {
+            GzipState::Between if self.any_member && input.first() == Some(&0) => {
+                self.state = GzipState::Padding;
+                Ok(0)
+            }
+            GzipState::Between => {
+                self.state = GzipState::Header(Header::default());
+                Ok(0)
+            }
+            GzipState::Padding => {
+                let zeros = input.iter().take_while(|byte| **byte == 0).count();
+                if zeros < input.len() {
+                    return Err("there is something after the last member".to_owned());
+                }
+                Ok(zeros)
+            }
+            GzipState::Header(header) => {
+                for (index, byte) in input.iter().enumerate() {
+                    if header.take(*byte)? {
+                        self.inflater.reset(false);
+                        self.crc = Crc::new();
+                        self.state = GzipState::Body;
+                        return Ok(index + 1);
+                    }
+                }
+                Ok(input.len())
+            }
+            GzipState::Trailer(bytes, have) => {
+                let mut read = 0;
+                for (slot, byte) in bytes.iter_mut().skip(*have).zip(input) {
+                    *slot = *byte;
+                    read += 1;
+                }
+                *have += read;
+                if *have == bytes.len() {
+                    let [c1, c2, c3, c4, s1, s2, s3, s4] = *bytes;
+                    if u32::from_le_bytes([c1, c2, c3, c4]) != self.crc.sum() {
+                        return Err("its checksum (CRC-32) does not match".to_owned());
+                    }
+                    if u32::from_le_bytes([s1, s2, s3, s4]) != self.crc.amount() {
+                        return Err("its length does not match".to_owned());
+                    }
+                    self.any_member = true;
+                    self.state = GzipState::Between;
+                }
+                Ok(read)
+            }
+            GzipState::Body => Ok(0),
+        }
+    }
+}
+
+/// A member's header, byte by byte: RFC 1952, section 2.3.
+#[derive(Debug, Default)]
+struct Header {
+    taken: usize,
+    flags: u8,
+    /// What of the optional parts is still to come.
+    part: Part,
+    crc: Crc,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Part {
+    #[default]
+    Fixed,
+    ExtraLength {
+        low: Option<u8>,
+    },
+    Extra {
+        left: u16,
+    },
+    Name,
+    Comment,
+    Crc {
+        low: Option<u8>,
+    },
+}
+
+const FLAG_HEADER_CRC: u8 = 0x02;
+const FLAG_EXTRA: u8 = 0x04;
+const FLAG_NAME: u8 = 0x08;
+const FLAG_COMMENT: u8 = 0x10;
+const FLAGS_RESERVED: u8 = 0xe0;
+
+impl Header {
+    /// Takes the next byte; true when the header is complete with it.
+    fn take(&mut self, byte: u8) -> Result<bool, String> {
+        if self.taken >= limits::GZIP_HEADER_BYTES_MAX {
+            return Err("a member's header has no end".to_owned());
+        }
+        let at = self.taken;
+        self.taken += 1;
+        let next = match self.part {
+            Part::Fixed => {
+                self.take_fixed(at, byte)?;
+                if at < 9 { Some(Part::Fixed) } else { self.part_after(0) }
+            }
+            Part::ExtraLength { low: None } => Some(Part::ExtraLength { low: Some(byte) }),
+            Part::ExtraLength { low: Some(low) } => match u16::from_le_bytes([low, byte]) {
+                0 => self.part_after(FLAG_EXTRA),
+                left => Some(Part::Extra { left }),
+            },
+            Part::Extra { left: 0 | 1 } => self.part_after(FLAG_EXTRA),
+            Part::Extra { left } => Some(Part::Extra { left: left - 1 }),
+            Part::Name if byte == 0 => self.part_after(FLAG_NAME),
+            Part::Comment if byte == 0 => self.part_after(FLAG_COMMENT),
+            Part::Name | Part::Comment => Some(self.part),
+            Part::Crc { low: None } => {
+                self.part = Part::Crc { low: Some(byte) };
+                return Ok(false);
+            }
+            Part::Crc { low: Some(low) } => {
+                let expected = self.crc.sum().to_le_bytes();
+                let [first, second, ..] = expected;
+                if [low, byte] != [first, second] {
+                    return Err("a member's header does not match its checksum".to_owned());
+                }
+                return Ok(true);
+            }
+        };
+        self.crc.update(&[byte]);
+        match next {
+            Some(part) => self.part = part,
+            None => return Ok(true),
+        }
+        Ok(false)
+    }
+
+    fn take_fixed(&mut self, at: usize, byte: u8) -> Result<(), String> {
+        match (at, byte) {
+            (0, 0x1f) | (1, 0x8b) | (2, 8) => Ok(()),
+            (0 | 1, _) => Err("there is something after the last member".to_owned()),
+            (2, method) => Err(format!("compression method {method} is not deflate")),
+            (3, flags) if flags & FLAGS_RESERVED != 0 => {
+                Err("a member's header has reserved flags set".to_owned())
+            }
+            (3, flags) => {
+                self.flags = flags;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The optional part that follows the one named by `done`; `None` if the header ends.
+    const fn part_after(&self, done: u8) -> Option<Part> {
+        if done < FLAG_EXTRA && self.flags & FLAG_EXTRA != 0 {
+            Some(Part::ExtraLength { low: None })
+        } else if done < FLAG_NAME && self.flags & FLAG_NAME != 0 {
+            Some(Part::Name)
+        } else if done < FLAG_COMMENT && self.flags & FLAG_COMMENT != 0 {
+            Some(Part::Comment)
+        } else if self.flags & FLAG_HEADER_CRC != 0 {
+            Some(Part::Crc { low: None })
+        } else {
+            None
+        }
+    }
+}
+
+/// How far a stream may unfold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnpackLimits {
+    pub(crate) ratio_max: u64,
+    pub(crate) bytes_free: u64,
+    pub(crate) bytes_max: u64,
+}
+
+impl UnpackLimits {
+    /// `unpacked` bytes out of `raw` are within the limits.
+    pub(crate) const fn allow(&self, raw: u64, unpacked: u64) -> bool {
+        unpacked <= self.bytes_max
+            && (unpacked <= self.bytes_free || unpacked <= raw.saturating_mul(self.ratio_max))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Where things lie in the lake.
+//!
+//! ```text
+//! tables/<name>/                                    Delta tables
+//! cold/<log source>/day=…/hour=…/<source>-<n>.zst   the raw bytes as received
+//! batches/<source>/<n>.json                         what batch n of a source became, and its checkpoint
+//! batches/<source>/<n>.matches.json                 its matches, until they are alerts
+//! quarantine/<log source>/<source>-<n>.ndjson       records that could not be decoded
+//! quarantine/<log source>/spill/<id>.zst            those that were too long to keep in a line
+//! state/                                            small state: deduplication, outbox
+//! ```
+
+use base::Timestamp;
+
+/// The folder of the tables.
+pub const TABLES: &str = "tables";
+/// The folder of the cold tier.
+pub const COLD: &str = "cold";
+/// The folder of the batches.
+pub const BATCHES: &str = "batches";
+/// The folder of the quarantine.
+pub const QUARANTINE: &str = "quarantine";
+/// The folder of small state.
+pub const STATE: &str = "state";
+
+/// The key of a table.
+#[must_use]
+pub fn table(name: &str) -> String {
+    format!("{TABLES}/{name}")
+}
+
+/// The key of a batch's manifest.
+#[must_use]
+pub fn manifest(source: &str, number: u64) -> String {
+    format!("{BATCHES}/{source}/{number:012}.json")
+}
+
+/// The key of a batch's matches.
+#[must_use]
+pub fn matches(source: &str, number: u64) -> String {
+    format!("{BATCHES}/{source}/{number:012}.matches.json")
+}
+
+/// The key of a batch's raw bytes.
+#[must_use]
+pub fn cold(log_source: &str, received: Timestamp, source: &str, number: u64) -> String {
+    let (day, hour) = (received.day(), received.hour());
+    format!("{COLD}/{log_source}/day={day}/hour={hour:02}/{source}-{number:012}.zst")
+}
+
+/// The key of a batch's quarantined records.
+#[must_use]
+pub fn quarantine(log_source: &str, source: &str, number: u64) -> String {
+    format!("{QUARANTINE}/{log_source}/{source}-{number:012}.ndjson")
+}
+
+/// The key of a record that was too long for the quarantine's lines.
+#[must_use]
+pub fn spill(log_source: &str, id: &str) -> String {
+    format!("{QUARANTINE}/{log_source}/spill/{id}.zst")
+}

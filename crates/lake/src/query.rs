@@ -1,0 +1,22 @@
+//! Searching the lake: SQL, and a search line for people.
+//!
+//! Both run on DataFusion over plain Parquet scans ([`crate::snapshot`]), and both find fields that
+//! have no column in `_rest`. Queries read; nothing here writes.
+
+mod engine;
+mod error;
+mod functions;
+mod hits;
+mod json;
+mod names;
+mod pattern;
+mod pipes;
+mod plan;
+mod provider;
+mod render;
+mod search;
+mod shape;
+
+pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
+pub use error::{Excerpt, QueryError};
+pub use render::{OutputFormat, render};

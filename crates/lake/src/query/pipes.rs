@@ -1,0 +1,418 @@
+//! What stands after the `|`s, as a plan over the events that were found.
+//!
+//! The events of all tables become rows of one form: `time`, `log_source`, the whole event as JSON,
+//! and a column for every field that the pipes name. From there on each command is one step of a
+//! plan.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema, TimeUnit};
+use base::limits;
+use datafusion::{
+    common::ScalarValue,
+    dataframe::DataFrame,
+    error::DataFusionError,
+    functions::expr_fn::{coalesce, date_bin},
+    functions_aggregate::expr_fn::{
+        array_agg, avg, count, count_distinct, first_value, last_value, max, min, sum,
+    },
+    logical_expr::{Expr, ExprFunctionExt as _, SortExpr, lit, try_cast},
+};
+
+use super::{
+    engine::Rows,
+    error::{Excerpt, QueryError, nearest},
+    functions::{Kind, RowFunction},
+    plan::{Place, Planner, column, event, find},
+    search::ast::{Aggregate, AggregateFunction, Command, Node, Pipe, SortKey},
+    shape::{Rebuild, Shape, shapes},
+};
+use crate::{schema, snapshot::TableSnapshot};
+
+/// The whole event as JSON.
+const EVENT: &str = "event";
+
+/// Runs the pipes over the events that pass the condition.
+pub(super) async fn run(
+    planner: &Planner<'_>,
+    condition: &Node,
+    pipes: Vec<Pipe>,
+    limit: usize,
+) -> Result<Rows, QueryError> {
+    let fields = named_fields(&pipes);
+    let failed = |error: DataFusionError| planner.engine.failed(&error);
+    let Some(frame) = gather(planner, condition, &fields, &pipes).map_err(failed)? else {
+        return Ok(Rows::Table { schema: Arc::new(Schema::empty()), batches: Vec::new() });
+    };
+    let newest_first = vec![column(schema::TIME).sort(false, false)];
+    let mut state = State { planner, frame, order: newest_first, is_events: true, is_cut: false };
+    for pipe in &pipes {
+        state.check(pipe)?;
+        state = state.apply(&pipe.command).map_err(failed)?;
+    }
+    planner.engine.collect(state.finish(&fields, limit).map_err(failed)?).await
+}
+
+struct State<'p> {
+    planner: &'p Planner<'p>,
+    frame: DataFrame,
+    /// How the rows are ordered.
+    order: Vec<SortExpr>,
+    /// Whether rows are still events.
+    is_events: bool,
+    /// Whether the number of rows was limited by a command.
+    is_cut: bool,
+}
+
+/// The fields of events that the commands name, up to the one that makes other rows of them.
+fn named_fields(pipes: &[Pipe]) -> Vec<String> {
+    let mut fields: Vec<String> = Vec::new();
+    let mut renamed: Vec<&str> = Vec::new();
+    for pipe in pipes {
+        let mut ends = false;
+        let names: Vec<&String> = match &pipe.command {
+            Command::Keep(names) | Command::Dedup(names) => names.iter().collect(),
+            Command::Sort(keys) => keys.iter().map(|key| &key.field).collect(),
+            Command::Rename(pairs) => pairs.iter().map(|(from, _)| from).collect(),
+            Command::Stats { aggregates, by } | Command::Timechart { aggregates, by, .. } => {
+                ends = true;
+                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
+            }
+            Command::Top { fields, .. } => {
+                ends = true;
+                fields.iter().collect()
+            }
+            Command::Where(_) | Command::Drop(_) | Command::Head(_) | Command::Tail(_) => {
+                Vec::new()
+            }
+        };
+        for name in names {
+            let is_own = [schema::TIME, schema::LOG_SOURCE, EVENT].contains(&name.as_str());
+            if !is_own && !renamed.contains(&name.as_str()) && !fields.contains(name) {
+                fields.push(name.clone());
+            }
+        }
+        if let Command::Rename(pairs) = &pipe.command {
+            renamed.extend(pairs.iter().map(|(_, to)| to.as_str()));
+        }
+        if ends {
+            break;
+        }
+    }
+    fields
+}
+
+/// The events of all tables as rows of one form; `None` if there are no tables.
+fn gather(
+    planner: &Planner<'_>,
+    condition: &Node,
+    fields: &[String],
+    pipes: &[Pipe],
+) -> Result<Option<DataFrame>, DataFusionError> {
+    let context =
+        planner.engine.context().map_err(|error| DataFusionError::Execution(error.to_string()))?;
+    let without: Vec<String> = pipes
+        .iter()
+        .filter_map(|pipe| match &pipe.command {
+            Command::Drop(names) => Some(names.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let types: Vec<DataType> = fields.iter().map(|field| common_type(planner, field)).collect();
+    let mut all: Option<DataFrame> = None;
+    for table in &planner.tables {
+        let frame = planner.filtered(&context, table, None, condition)?;
+        let mut columns =
+            vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table, without.clone())];
+        for (field, data_type) in fields.iter().zip(&types) {
+            columns.push(value_of(table, field, data_type).alias(field));
+        }
+        let frame = frame.select(columns)?;
+        all = Some(match all {
+            None => frame,
+            Some(before) => before.union(frame)?,
+        });
+    }
+    Ok(all)
+}
+
+/// The type that a field has in every table that has a column for it; text where they differ.
+fn common_type(planner: &Planner<'_>, field: &str) -> DataType {
+    let mut types = planner.tables.iter().filter_map(|table| {
+        let place = find(table, field)?;
+        let is_scalar = place.path.is_none();
+        Some(if is_scalar { scalar_type(&place.shape) } else { DataType::Utf8 })
+    });
+    match types.next() {
+        Some(first) if types.all(|other| other == first) => first,
+        _ => DataType::Utf8,
+    }
+}
+
+fn scalar_type(shape: &Shape) -> DataType {
+    match shape {
+        Shape::Int => DataType::Int64,
+        Shape::Float => DataType::Float64,
+        Shape::Bool => DataType::Boolean,
+        Shape::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        _ => DataType::Utf8,
+    }
+}
+
+/// A field's value: from its column, or else from `_rest`.
+fn value_of(table: &TableSnapshot, field: &str, data_type: &DataType) -> Expr {
+    let mut args = vec![column(schema::REST)];
+    args.extend(field.split('.').map(lit));
+    let rest = RowFunction::call(Kind::Rest, args);
+    let rest = if *data_type == DataType::Utf8 { rest } else { try_cast(rest, data_type.clone()) };
+    let Some(Place { expr, shape, path }) = find(table, field) else { return rest };
+    let own = match path {
+        Some(path) => RowFunction::call(Kind::JsonGet, vec![expr, lit(path)]),
+        None if scalar_type(&shape) == *data_type && !needs_text(&shape) => expr,
+        None => RowFunction::call(Kind::Text(shape), vec![expr]),
+    };
+    coalesce(vec![own, rest])
+}
+
+fn needs_text(shape: &Shape) -> bool {
+    matches!(shape, Shape::List(_) | Shape::Struct(_) | Shape::Other)
+}
+
+impl State<'_> {
+    fn names(&self) -> Vec<String> {
+        self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// Whether the rows have what the command names.
+    fn check(&self, pipe: &Pipe) -> Result<(), QueryError> {
+        let names = self.names();
+        let wanted: Vec<&String> = match &pipe.command {
+            Command::Keep(names) | Command::Dedup(names) => names.iter().collect(),
+            Command::Sort(keys) => keys.iter().map(|key| &key.field).collect(),
+            Command::Rename(pairs) => pairs.iter().map(|(from, _)| from).collect(),
+            Command::Top { fields, .. } => fields.iter().collect(),
+            Command::Stats { aggregates, by } => {
+                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
+            }
+            Command::Timechart { aggregates, by, .. } => {
+                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
+            }
+            Command::Where(_) | Command::Drop(_) | Command::Head(_) | Command::Tail(_) => {
+                return Ok(());
+            }
+        };
+        let Some(missing) = wanted.into_iter().find(|name| !names.contains(name)) else {
+            return Ok(());
+        };
+        let near = nearest(missing, names.iter().map(String::as_str));
+        Err(QueryError::Pipe {
+            message: format!("there is no field `{missing}` at this point"),
+            at: Excerpt::at_byte(self.planner.text, pipe.at),
+            help: Some(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the fields here are {}", names.join(", ")),
+            }),
+        })
+    }
+
+    fn apply(mut self, command: &Command) -> Result<Self, DataFusionError> {
+        match command {
+            Command::Where(node) => self.filter(node),
+            Command::Keep(names) => {
+                let kept = names.iter().map(|name| column(name)).collect();
+                self.sorted()?.project(kept)
+            }
+            Command::Drop(names) => {
+                // An event's own fields were left out when its JSON was made.
+                let kept: Vec<_> =
+                    self.names().iter().filter(|n| !names.contains(n)).map(|n| column(n)).collect();
+                if kept.len() == self.names().len() {
+                    Ok(self)
+                } else {
+                    self.sorted()?.project(kept)
+                }
+            }
+            Command::Sort(keys) => {
+                self.order = keys
+                    .iter()
+                    .map(|SortKey { field, descending }| column(field).sort(!descending, false))
+                    .collect();
+                Ok(self)
+            }
+            Command::Head(count) => self.cut(*count),
+            Command::Tail(count) => {
+                let order = self.order.clone();
+                self.order = order.iter().map(reversed).collect();
+                let mut last = self.cut(*count)?;
+                last.order = order;
+                Ok(last)
+            }
+            Command::Stats { aggregates, by } => self.stats(aggregates, by),
+            Command::Top { count, fields, rarest } => self.top(*count, fields, *rarest),
+            Command::Rename(pairs) => self.rename(pairs),
+            Command::Dedup(names) => self.dedup(names),
+            Command::Timechart { span_micros, aggregates, by } => {
+                let span = ScalarValue::IntervalMonthDayNano(Some(
+                    arrow::datatypes::IntervalMonthDayNano::new(
+                        0,
+                        0,
+                        span_micros.saturating_mul(1000),
+                    ),
+                ));
+                let origin = ScalarValue::TimestampMicrosecond(Some(0), Some("UTC".into()));
+                let bin =
+                    date_bin(lit(span), column(schema::TIME), lit(origin)).alias(schema::TIME);
+                self.aggregate(vec![bin], aggregates, by)
+            }
+        }
+    }
+
+    fn filter(mut self, node: &Node) -> Result<Self, DataFusionError> {
+        let columns = shapes(self.frame.schema().as_arrow());
+        let json = if self.is_events {
+            column(EVENT)
+        } else {
+            let args = columns.iter().map(|(name, _)| column(name)).collect();
+            RowFunction::call(Kind::Event(Rebuild::new(columns, Vec::new())), args)
+        };
+        self.frame =
+            self.frame.filter(RowFunction::call(Kind::EventPasses(node.clone()), vec![json]))?;
+        Ok(self)
+    }
+
+    /// Puts the rows in their order now, so that columns the order needs may go.
+    fn sorted(mut self) -> Result<Self, DataFusionError> {
+        if !self.order.is_empty() {
+            self.frame = self.frame.sort(std::mem::take(&mut self.order))?;
+        }
+        Ok(self)
+    }
+
+    fn project(mut self, columns: Vec<Expr>) -> Result<Self, DataFusionError> {
+        self.frame = self.frame.select(columns)?;
+        self.is_events = false;
+        Ok(self)
+    }
+
+    fn cut(mut self, count: usize) -> Result<Self, DataFusionError> {
+        let order = self.order.clone();
+        self = self.sorted()?;
+        self.frame = self.frame.limit(0, Some(count))?;
+        self.order = order;
+        self.is_cut = true;
+        Ok(self)
+    }
+
+    fn stats(self, aggregates: &[Aggregate], by: &[String]) -> Result<Self, DataFusionError> {
+        self.aggregate(Vec::new(), aggregates, by)
+    }
+
+    /// Rows that lack one of the `by` fields belong to no group.
+    fn aggregate(
+        mut self,
+        mut groups: Vec<Expr>,
+        aggregates: &[Aggregate],
+        by: &[String],
+    ) -> Result<Self, DataFusionError> {
+        for name in by {
+            self.frame = self.frame.filter(column(name).is_not_null())?;
+        }
+        groups.extend(by.iter().map(|name| column(name)));
+        let has_time = self.names().iter().any(|name| name == schema::TIME);
+        let figures = aggregates.iter().map(|one| self.figure(one, has_time));
+        let figures = figures.collect::<Result<Vec<_>, _>>()?;
+        self.frame = self.frame.aggregate(groups.clone(), figures)?;
+        self.order = groups
+            .iter()
+            .map(|group| column(&group.schema_name().to_string()).sort(true, false))
+            .collect();
+        (self.is_events, self.is_cut) = (false, true);
+        Ok(self)
+    }
+
+    fn figure(&self, one: &Aggregate, has_time: bool) -> Result<Expr, DataFusionError> {
+        let field = one.field.as_ref().map_or_else(|| lit(1_i64), |name| column(name));
+        let is_number = one.field.as_ref().is_some_and(|name| {
+            let found = self.frame.schema().as_arrow().field_with_name(name);
+            found.is_ok_and(|field| field.data_type().is_numeric())
+        });
+        let number = || {
+            if is_number { field.clone() } else { try_cast(field.clone(), DataType::Float64) }
+        };
+        let by_time = || match has_time {
+            true => vec![column(schema::TIME).sort(true, false)],
+            false => Vec::new(),
+        };
+        let figure = match one.function {
+            AggregateFunction::Count => count(field),
+            AggregateFunction::DistinctCount => count_distinct(field),
+            AggregateFunction::Sum => sum(number()),
+            AggregateFunction::Average => avg(number()),
+            AggregateFunction::Min => min(field),
+            AggregateFunction::Max => max(field),
+            AggregateFunction::Values => array_agg(field).distinct().build()?,
+            AggregateFunction::First => first_value(field, by_time()),
+            AggregateFunction::Last => last_value(field, by_time()),
+        };
+        Ok(figure.alias(&one.name))
+    }
+
+    fn top(
+        mut self,
+        rows: usize,
+        fields: &[String],
+        rarest: bool,
+    ) -> Result<Self, DataFusionError> {
+        let figure =
+            Aggregate { function: AggregateFunction::Count, field: None, name: "count".to_owned() };
+        self = self.aggregate(Vec::new(), &[figure], fields)?;
+        let mut order = vec![column("count").sort(rarest, false)];
+        order.extend(fields.iter().map(|field| column(field).sort(true, false)));
+        self.order = order;
+        self.cut(rows)
+    }
+
+    fn rename(mut self, pairs: &[(String, String)]) -> Result<Self, DataFusionError> {
+        self = self.sorted()?;
+        let columns = self.names().into_iter().map(|name| {
+            match pairs.iter().find(|(from, _)| *from == name) {
+                Some((_, to)) => column(&name).alias(to),
+                None => column(&name),
+            }
+        });
+        self.frame = self.frame.clone().select(columns.collect::<Vec<_>>())?;
+        Ok(self)
+    }
+
+    fn dedup(mut self, names: &[String]) -> Result<Self, DataFusionError> {
+        let on: Vec<Expr> = names.iter().map(|name| column(name)).collect();
+        let all = self.names().iter().map(|name| column(name)).collect();
+        let mut order: Vec<SortExpr> = on.iter().map(|one| one.clone().sort(true, false)).collect();
+        order.extend(self.order.iter().cloned());
+        self.frame = self.frame.distinct_on(on, all, Some(order))?;
+        Ok(self)
+    }
+
+    /// The frame to run: in its order, and, where rows are events, without the helper columns and
+    /// with a limit.
+    fn finish(mut self, fields: &[String], limit: usize) -> Result<DataFrame, DataFusionError> {
+        if self.is_events && !self.is_cut {
+            self = self.cut(limit)?;
+        }
+        let is_events = self.is_events;
+        let mut state = self.sorted()?;
+        if is_events {
+            let names = state.names();
+            let kept = names.iter().filter(|name| !fields.contains(name)).map(|name| column(name));
+            state.frame = state.frame.select(kept.collect::<Vec<_>>())?;
+        } else if !state.is_cut {
+            state.frame = state.frame.limit(0, Some(limit.max(limits::SEARCH_ROWS_DEFAULT)))?;
+        }
+        Ok(state.frame)
+    }
+}
+
+fn reversed(key: &SortExpr) -> SortExpr {
+    SortExpr { asc: !key.asc, nulls_first: !key.nulls_first, ..key.clone() }
+}

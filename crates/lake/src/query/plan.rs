@@ -1,0 +1,266 @@
+//! A search line to a plan: which rows of which tables, and, without pipes, in which order they are
+//! read.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{array::AsArray, datatypes::TimestampMicrosecondType, record_batch::RecordBatch};
+use base::{Day, FieldPath, Timestamp};
+use datafusion::{
+    common::{Column, ScalarValue},
+    dataframe::DataFrame,
+    error::DataFusionError,
+    functions::core::expr_fn::get_field,
+    logical_expr::{Expr, lit, not},
+    prelude::SessionContext,
+};
+
+use super::{
+    engine::{Engine, FoundEvent, Rows, TimeRange},
+    error::QueryError,
+    functions::{Kind, RowFunction},
+    names::spelled,
+    pipes,
+    provider::LakeTable,
+    search::{
+        Search,
+        ast::{Command, FieldTest, Node},
+        eval::UNSEARCHED,
+    },
+    shape::{Rebuild, Shape, shapes},
+};
+use crate::{
+    schema,
+    snapshot::{DataFile, TableSnapshot},
+};
+
+/// Plans one search.
+pub(super) struct Planner<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) text: &'e str,
+    pub(super) range: TimeRange,
+    pub(super) tables: Vec<Arc<TableSnapshot>>,
+}
+
+/// A column by its exact name, dots and all.
+pub(super) fn column(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+impl Planner<'_> {
+    pub(super) async fn run(&self, search: Search, limit: usize) -> Result<Rows, QueryError> {
+        let Search { mut condition, pipes, .. } = search;
+        let mut pipes = pipes.into_iter().peekable();
+        // A `where` that comes first is part of the condition.
+        while let Some(pipe) = pipes.next_if(|pipe| matches!(pipe.command, Command::Where(_))) {
+            if let Command::Where(node) = pipe.command {
+                condition = Node::And(vec![condition, node]);
+            }
+        }
+        let pipes: Vec<_> = pipes.collect();
+        if pipes.is_empty() {
+            return self.newest(&condition, limit).await;
+        }
+        pipes::run(self, &condition, pipes, limit).await
+    }
+
+    /// The newest events that pass, read day by day until there are enough.
+    async fn newest(&self, condition: &Node, limit: usize) -> Result<Rows, QueryError> {
+        let mut found: Vec<FoundEvent> = Vec::new();
+        for (_, tables) in self.by_day().into_iter().rev() {
+            let mut today = Vec::new();
+            for (table, files) in tables {
+                let left = limit - found.len();
+                today.extend(self.read(&table, files, condition, left).await?);
+            }
+            today.sort_by(|a, b| b.time.cmp(&a.time));
+            found.extend(today);
+            found.truncate(limit);
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok(Rows::Events(found))
+    }
+
+    /// The files that may hold events of the range, by day.
+    fn by_day(&self) -> BTreeMap<Day, Vec<(Arc<TableSnapshot>, Vec<DataFile>)>> {
+        let mut days: BTreeMap<Day, Vec<(Arc<TableSnapshot>, Vec<DataFile>)>> = BTreeMap::new();
+        for table in &self.tables {
+            let mut of_table: BTreeMap<Day, Vec<DataFile>> = BTreeMap::new();
+            for file in table.files.iter().filter(|file| self.is_in_range(file)) {
+                of_table.entry(file.day).or_default().push(file.clone());
+            }
+            for (day, files) in of_table {
+                days.entry(day).or_default().push((Arc::clone(table), files));
+            }
+        }
+        days
+    }
+
+    fn is_in_range(&self, file: &DataFile) -> bool {
+        let first = file.time_min.unwrap_or(file.day.start());
+        let last = file.time_max.unwrap_or(file.day.start().plus_micros(86_399_999_999));
+        self.range.from.is_none_or(|from| last >= from) && self.range.to.is_none_or(|to| first < to)
+    }
+
+    async fn read(
+        &self,
+        table: &Arc<TableSnapshot>,
+        files: Vec<DataFile>,
+        condition: &Node,
+        limit: usize,
+    ) -> Result<Vec<FoundEvent>, QueryError> {
+        let context = self.engine.context()?;
+        let failed = |error: DataFusionError| self.engine.failed(&error);
+        let frame = self.filtered(&context, table, Some(files), condition).map_err(failed)?;
+        let frame = frame
+            .select(vec![
+                column(schema::TIME),
+                column(schema::LOG_SOURCE),
+                event(table, Vec::new()),
+            ])
+            .and_then(|frame| frame.sort(vec![column(schema::TIME).sort(false, false)]))
+            .and_then(|frame| frame.limit(0, Some(limit)))
+            .map_err(failed)?;
+        let batches = frame.collect().await.map_err(failed)?;
+        Ok(batches.iter().flat_map(found_events).collect())
+    }
+
+    /// The rows of a table that are in the range and pass.
+    pub(super) fn filtered(
+        &self,
+        context: &SessionContext,
+        table: &Arc<TableSnapshot>,
+        files: Option<Vec<DataFile>>,
+        node: &Node,
+    ) -> Result<DataFrame, DataFusionError> {
+        let files = files.unwrap_or_else(|| {
+            table.files.iter().filter(|file| self.is_in_range(file)).cloned().collect()
+        });
+        let provider = LakeTable::of_files(Arc::clone(table), files);
+        let mut frame = context.read_table(Arc::new(provider))?;
+        let time = |time: Timestamp| {
+            lit(ScalarValue::TimestampMicrosecond(Some(time.as_micros()), Some("UTC".into())))
+        };
+        if let Some(from) = self.range.from {
+            frame = frame.filter(column(schema::TIME).gt_eq(time(from)))?;
+        }
+        if let Some(to) = self.range.to {
+            frame = frame.filter(column(schema::TIME).lt(time(to)))?;
+        }
+        match condition(table, node) {
+            Some(condition) => frame.filter(condition),
+            None => Ok(frame),
+        }
+    }
+}
+
+/// The row's event as JSON, in a column called `event`.
+pub(super) fn event(table: &TableSnapshot, without: Vec<String>) -> Expr {
+    let columns = shapes(&table.schema);
+    let columns: Vec<_> = columns.into_iter().filter(|(name, _)| name != schema::DAY).collect();
+    let args = columns.iter().map(|(name, _)| column(name)).collect();
+    RowFunction::call(Kind::Event(Rebuild::new(columns, without)), args).alias("event")
+}
+
+fn found_events(batch: &RecordBatch) -> Vec<FoundEvent> {
+    let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+    let sources = batch.column(1).as_string_opt::<i32>();
+    let events = batch.column(2).as_string_opt::<i32>();
+    let (Some(times), Some(sources), Some(events)) = (times, sources, events) else {
+        return Vec::new();
+    };
+    (0..batch.num_rows())
+        .map(|row| FoundEvent {
+            time: Timestamp::from_micros(times.value(row)),
+            log_source: sources.value(row).to_owned(),
+            json: events.value(row).to_owned(),
+        })
+        .collect()
+}
+
+/// A condition over a table's columns; `None` if all rows pass.
+fn condition(table: &TableSnapshot, node: &Node) -> Option<Expr> {
+    let all = |parts: &[Node]| parts.iter().map(|part| condition(table, part)).collect::<Vec<_>>();
+    match node {
+        Node::All => None,
+        Node::And(parts) => all(parts).into_iter().flatten().reduce(Expr::and),
+        Node::Or(parts) => {
+            let parts = all(parts).into_iter().map(|part| part.unwrap_or_else(|| lit(true)));
+            Some(parts.reduce(Expr::or).unwrap_or_else(|| lit(false)))
+        }
+        Node::Not(inner) => Some(condition(table, inner).map_or_else(|| lit(false), not)),
+        Node::Word(word) => {
+            let columns = shapes(&table.schema);
+            let searched: Vec<_> = columns
+                .into_iter()
+                .filter(|(name, _)| !UNSEARCHED.contains(&name.as_str()))
+                .collect();
+            let args = searched.iter().map(|(name, _)| column(name)).collect();
+            let shapes = searched.into_iter().map(|(_, shape)| shape).collect();
+            Some(RowFunction::call(Kind::HasWord { word: word.clone(), shapes }, args))
+        }
+        Node::Field(test) => Some(field_condition(table, test)),
+    }
+}
+
+/// A field is looked for in its column, and in `_rest` too: its value may have had another type.
+fn field_condition(table: &TableSnapshot, FieldTest { field, test }: &FieldTest) -> Expr {
+    let in_rest = RowFunction::call(
+        Kind::FieldPasses {
+            test: test.clone(),
+            shape: Shape::Json,
+            path: Some(FieldPath::new(field.as_str())),
+        },
+        vec![column(schema::REST)],
+    );
+    match find(table, field) {
+        None => in_rest,
+        Some(Place { expr, shape, path }) => {
+            let path = path.map(FieldPath::new);
+            let kind = Kind::FieldPasses { test: test.clone(), shape, path };
+            RowFunction::call(kind, vec![expr]).or(in_rest)
+        }
+    }
+}
+
+/// Where a field is in a table.
+pub(super) struct Place {
+    /// The column, or the member of a struct.
+    pub(super) expr: Expr,
+    pub(super) shape: Shape,
+    /// The way inside it, where it holds JSON.
+    pub(super) path: Option<String>,
+}
+
+/// Finds the column that a field is, or is inside of.
+pub(super) fn find(table: &TableSnapshot, field: &str) -> Option<Place> {
+    let columns = shapes(&table.schema);
+    let (name, shape, path) = step(&columns, field)?;
+    let mut place = Place { expr: column(name), shape: shape.clone(), path };
+    while let (Shape::Struct(members), Some(path)) = (&place.shape, &place.path) {
+        let (name, shape, path) = step(members, path)?;
+        let expr = get_field(place.expr, name.to_owned());
+        place = Place { expr, shape: shape.clone(), path };
+    }
+    // A path that goes on inside a number or a text leads nowhere.
+    let is_open = matches!(place.shape, Shape::Json | Shape::List(_));
+    (place.path.is_none() || is_open).then_some(place)
+}
+
+/// The member that `path` begins with: its whole name, or the part before its first dot.
+fn step<'m>(
+    members: &'m [(String, Shape)],
+    path: &str,
+) -> Option<(&'m str, &'m Shape, Option<String>)> {
+    let names = || members.iter().map(|(name, _)| name.as_str());
+    let (wanted, rest) = match spelled(path, names()) {
+        Some(whole) => (whole, None),
+        None => {
+            let (first, rest) = path.split_once('.')?;
+            (spelled(first, names())?, Some(rest.to_owned()))
+        }
+    };
+    let (name, shape) = members.iter().find(|(name, _)| name == wanted)?;
+    Some((name, shape, rest))
+}

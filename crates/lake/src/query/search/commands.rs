@@ -1,0 +1,319 @@
+//! Understands what stands after a `|`.
+
+use super::{
+    ast::{Aggregate, AggregateFunction, Command, Pipe, SortKey},
+    parse::Parser,
+};
+use crate::query::error::{Excerpt, QueryError, nearest};
+
+/// The commands that may stand after a `|`.
+pub(crate) const COMMANDS: [&str; 13] = [
+    "count",
+    "dedup",
+    "fields",
+    "head",
+    "rare",
+    "rename",
+    "sort",
+    "stats",
+    "table",
+    "tail",
+    "timechart",
+    "top",
+    "where",
+];
+
+/// How many rows `head`, `tail`, `top` and `rare` keep where they don't say.
+const ROWS_DEFAULT: usize = 10;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+impl Parser<'_> {
+    /// One command with its arguments; the `|` has been read.
+    pub(super) fn pipe(&mut self) -> Result<Pipe, QueryError> {
+        self.cursor.skip_space();
+        let at = self.cursor.at;
+        let name = self.cursor.word(false).text();
+        let command = match name.as_str() {
+            "where" => Command::Where(self.where_condition()?),
+            "fields" | "table" => self.fields()?,
+            "sort" => Command::Sort(self.sort_keys()?),
+            "head" => Command::Head(self.row_count()?),
+            "tail" => Command::Tail(self.row_count()?),
+            "count" => self.count()?,
+            "stats" => {
+                let aggregates = self.aggregates(at)?;
+                Command::Stats { aggregates, by: self.by()? }
+            }
+            "top" | "rare" => {
+                let count = self.optional_count()?.unwrap_or(ROWS_DEFAULT);
+                Command::Top { count, fields: self.names(at)?, rarest: name == "rare" }
+            }
+            "rename" => Command::Rename(self.renames(at)?),
+            "dedup" => Command::Dedup(self.names(at)?),
+            "timechart" => self.timechart(at)?,
+            _ => return Err(self.unknown(name, at)),
+        };
+        Ok(Pipe { command, at })
+    }
+
+    fn unknown(&self, name: String, at: usize) -> QueryError {
+        let at = Excerpt::at_byte(self.cursor.text, at);
+        let near = nearest(&name, COMMANDS).map(str::to_owned);
+        QueryError::UnknownPipe { name, at, near }
+    }
+
+    fn argument_error(&self, at: usize, message: &str, help: &str) -> QueryError {
+        QueryError::Pipe {
+            message: message.to_owned(),
+            at: Excerpt::at_byte(self.cursor.text, at),
+            help: Some(help.to_owned()),
+        }
+    }
+
+    fn fields(&mut self) -> Result<Command, QueryError> {
+        let at = self.cursor.at;
+        let drop = self.cursor.eat("-");
+        if !drop {
+            self.cursor.eat("+");
+        }
+        let names = self.names(at)?;
+        Ok(if drop { Command::Drop(names) } else { Command::Keep(names) })
+    }
+
+    /// Names divided by commas or spaces, at least one, up to a `|` or `by`.
+    fn names(&mut self, at: usize) -> Result<Vec<String>, QueryError> {
+        let mut names = Vec::new();
+        while !self.cursor.is_at_end() && !self.at_word("by") {
+            self.count_term()?;
+            names.push(self.field_name()?);
+            self.cursor.eat(",");
+        }
+        if names.is_empty() {
+            return Err(self.argument_error(
+                at,
+                "a field's name is missing",
+                "write one name or several, divided by commas",
+            ));
+        }
+        Ok(names)
+    }
+
+    fn field_name(&mut self) -> Result<String, QueryError> {
+        let (name, at) = self.cursor.name()?;
+        if name.is_empty() {
+            return Err(self.argument_error(
+                at,
+                "a field's name was expected here",
+                "put a name with special characters in quotes",
+            ));
+        }
+        Ok(name)
+    }
+
+    fn at_word(&self, word: &str) -> bool {
+        self.cursor.clone().eat_keyword(word, true)
+    }
+
+    fn by(&mut self) -> Result<Vec<String>, QueryError> {
+        let at = self.cursor.at;
+        if self.cursor.eat_keyword("by", true) { self.names(at) } else { Ok(Vec::new()) }
+    }
+
+    fn optional_count(&mut self) -> Result<Option<usize>, QueryError> {
+        self.cursor.skip_space();
+        if !self.cursor.peek().is_some_and(|c| c.is_ascii_digit()) {
+            return Ok(None);
+        }
+        let lexeme = self.cursor.word(true);
+        lexeme.text().parse().map(Some).map_err(|_| {
+            self.argument_error(
+                lexeme.at,
+                "a number of rows was expected here",
+                "write it in digits",
+            )
+        })
+    }
+
+    fn row_count(&mut self) -> Result<usize, QueryError> {
+        let count = self.optional_count()?;
+        if !self.cursor.is_at_end() {
+            return Err(self.argument_error(
+                self.cursor.at,
+                "a number of rows was expected here",
+                "write it in digits, and a `|` before the next command",
+            ));
+        }
+        Ok(count.unwrap_or(ROWS_DEFAULT))
+    }
+
+    fn sort_keys(&mut self) -> Result<Vec<SortKey>, QueryError> {
+        let at = self.cursor.at;
+        let mut keys = Vec::new();
+        while !self.cursor.is_at_end() {
+            self.count_term()?;
+            let descending = self.cursor.eat("-");
+            if !descending {
+                self.cursor.eat("+");
+            }
+            self.cursor.skip_space();
+            let field = if self.column_is_call() { self.call_text() } else { self.field_name()? };
+            keys.push(SortKey { field, descending });
+            self.cursor.eat(",");
+        }
+        if keys.is_empty() {
+            return Err(self.argument_error(
+                at,
+                "`sort` needs a field",
+                "write `sort -time` for the newest first",
+            ));
+        }
+        Ok(keys)
+    }
+
+    /// Whether a name like `dc(user)` is next: how `stats` names what has no name.
+    fn column_is_call(&self) -> bool {
+        let mut ahead = self.cursor.clone();
+        let name = ahead.name().map(|(name, _)| name).unwrap_or_default();
+        ahead.peek() == Some('(') && aggregate_function(&name).is_some()
+    }
+
+    fn call_text(&mut self) -> String {
+        let rest = self.cursor.rest();
+        let length = rest.find(')').map_or(rest.len(), |end| end + 1);
+        self.cursor.at += length;
+        rest.get(..length).unwrap_or_default().to_owned()
+    }
+
+    fn count(&mut self) -> Result<Command, QueryError> {
+        let by = self.by()?;
+        if !self.cursor.is_at_end() {
+            return Err(self.argument_error(
+                self.cursor.at,
+                "only `by` may follow `count`",
+                "write `count by` and the fields, or use `stats`",
+            ));
+        }
+        let count =
+            Aggregate { function: AggregateFunction::Count, field: None, name: "count".to_owned() };
+        Ok(Command::Stats { aggregates: vec![count], by })
+    }
+
+    /// `f(x) [as y]`, divided by commas or spaces, at least one, up to a `|` or `by`.
+    fn aggregates(&mut self, at: usize) -> Result<Vec<Aggregate>, QueryError> {
+        let mut aggregates: Vec<Aggregate> = Vec::new();
+        while !self.cursor.is_at_end() && !self.at_word("by") {
+            self.count_term()?;
+            let place = self.cursor.at;
+            let aggregate = self.aggregate()?;
+            if aggregates.iter().any(|other| other.name == aggregate.name) {
+                let message = format!("two columns would be named `{}`", aggregate.name);
+                return Err(self.argument_error(place, &message, "name one of them with `as`"));
+            }
+            aggregates.push(aggregate);
+            self.cursor.eat(",");
+        }
+        if aggregates.is_empty() {
+            return Err(self.argument_error(
+                at,
+                "a figure is missing",
+                "write `stats count by user`, for example",
+            ));
+        }
+        Ok(aggregates)
+    }
+
+    fn aggregate(&mut self) -> Result<Aggregate, QueryError> {
+        let (word, at) = self.cursor.name()?;
+        let Some(function) = aggregate_function(&word) else {
+            let names = AggregateFunction::NAMES.map(|(name, _)| name);
+            let guess = nearest(&word, names).map(|near| format!("did you mean `{near}`? "));
+            let help =
+                format!("{}the functions are {}", guess.unwrap_or_default(), names.join(", "));
+            return Err(self.argument_error(at, &format!("there is no function `{word}`"), &help));
+        };
+        let field = if self.cursor.peek() == Some('(') { self.call_argument(&word)? } else { None };
+        if field.is_none() && function != AggregateFunction::Count {
+            let help = format!("write `{word}(field)`");
+            return Err(self.argument_error(at, &format!("`{word}` needs a field"), &help));
+        }
+        let default = field.as_ref().map_or(word.clone(), |field| format!("{word}({field})"));
+        let name = if self.cursor.eat_keyword("as", true) { self.field_name()? } else { default };
+        Ok(Aggregate { function, field, name })
+    }
+
+    fn call_argument(&mut self, word: &str) -> Result<Option<String>, QueryError> {
+        let at = self.cursor.at;
+        self.cursor.bump();
+        let (name, _) = self.cursor.name()?;
+        self.cursor.eat("*");
+        if !self.cursor.eat(")") {
+            let help =
+                format!("write `{word}(field)`, and a field with special characters in quotes");
+            return Err(self.argument_error(at, "the parenthesis has no end", &help));
+        }
+        Ok(Some(name).filter(|name| !name.is_empty()))
+    }
+
+    fn renames(&mut self, at: usize) -> Result<Vec<(String, String)>, QueryError> {
+        let mut renames = Vec::new();
+        while !self.cursor.is_at_end() {
+            self.count_term()?;
+            self.cursor.skip_space();
+            let from = if self.column_is_call() { self.call_text() } else { self.field_name()? };
+            if !self.cursor.eat_keyword("as", true) {
+                return Err(self.argument_error(
+                    self.cursor.at,
+                    "`as` was expected here",
+                    "write `rename old as new`",
+                ));
+            }
+            renames.push((from, self.field_name()?));
+            self.cursor.eat(",");
+        }
+        if renames.is_empty() {
+            return Err(self.argument_error(
+                at,
+                "a field's name is missing",
+                "write `rename old as new`",
+            ));
+        }
+        Ok(renames)
+    }
+
+    fn timechart(&mut self, at: usize) -> Result<Command, QueryError> {
+        let span_micros =
+            if self.cursor.eat("span=") { self.span()? } else { 3600 * MICROS_PER_SECOND };
+        let aggregates = self.aggregates(at)?;
+        Ok(Command::Timechart { span_micros, aggregates, by: self.by()? })
+    }
+
+    fn span(&mut self) -> Result<i64, QueryError> {
+        let lexeme = self.cursor.word(true);
+        let text = lexeme.text();
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match text.strip_prefix(digits) {
+            Some("s") => 1,
+            Some("m" | "min") => 60,
+            Some("h") => 3600,
+            Some("d") => 86_400,
+            Some("w") => 7 * 86_400,
+            _ => 0,
+        };
+        let span = digits.parse::<i64>().ok().and_then(|count| {
+            count.checked_mul(unit * MICROS_PER_SECOND).filter(|micros| *micros > 0)
+        });
+        span.ok_or_else(|| {
+            self.argument_error(
+                lexeme.at,
+                &format!("`{text}` is no span of time"),
+                "write a number and one of s, m, h, d and w, such as `span=15m`",
+            )
+        })
+    }
+}
+
+fn aggregate_function(word: &str) -> Option<AggregateFunction> {
+    let known = AggregateFunction::NAMES.iter().find(|(name, _)| *name == word);
+    known.map(|(_, function)| *function)
+}

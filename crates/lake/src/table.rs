@@ -1,0 +1,404 @@
+//! A Delta table: its snapshot, and commits that happen exactly once.
+//!
+//! This is the only module that knows Delta. A commit carries an application transaction (a name
+//! and a number): the table remembers the highest number of each name, so that a batch that is
+//! committed again after a crash is recognized and skipped. The protocol is kept at reader 1 and
+//! writer 2, without deletion vectors or column mapping: every engine reads that.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arrow::datatypes::{Fields, Schema, SchemaRef};
+use base::{Clock, Day, Timestamp, fault};
+use deltalake_core::{
+    DeltaTable, DeltaTableError, TableProperty,
+    kernel::{
+        Action, Add, LogicalFileView, MetadataExt as _, StructType, Transaction,
+        engine::arrow_conversion::{TryIntoArrow as _, TryIntoKernel as _},
+        transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError},
+    },
+    logstore::{LogStoreRef, StorageConfig, default_logstore},
+    operations::create::CreateBuilder,
+    protocol::{DeltaOperation, SaveMode},
+};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path, prefix::PrefixStore};
+use serde_json::json;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::{
+    LakeError,
+    schema::{DAY, TIME, event_schema, merge, own_fields},
+    snapshot::{DataFile, TableSnapshot},
+    write::WrittenFile,
+};
+
+/// After how many commits a checkpoint of the log is written: opening a table reads the last
+/// checkpoint and the commits after it.
+const CHECKPOINT_EVERY_COMMITS: &str = "50";
+
+/// A table of the lake, open in this process.
+#[derive(Debug)]
+pub struct Table {
+    name: String,
+    root: Path,
+    store: Arc<dyn ObjectStore>,
+    log_store: LogStoreRef,
+    clock: Arc<dyn Clock>,
+    /// `None` until it exists.
+    state: Mutex<Option<DeltaTable>>,
+}
+
+/// Files to become part of a table, in one step.
+#[derive(Debug)]
+pub struct Commit {
+    /// Who commits: the name of the application transaction.
+    pub app: String,
+    /// The number of this commit of `app`'s: one more than its last.
+    pub number: i64,
+    /// The columns of the source, those of `files` included.
+    pub own: Fields,
+    /// The files.
+    pub files: Vec<WrittenFile>,
+}
+
+/// What came of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is version so-and-so of the table.
+    Committed(u64),
+    /// It was part of the table already.
+    Skipped,
+}
+
+impl Table {
+    pub(crate) fn new(
+        name: &str,
+        root: Path,
+        url: &Url,
+        store: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let prefixed: Arc<dyn ObjectStore> =
+            Arc::new(PrefixStore::new(Arc::clone(&store), root.clone()));
+        let log_store =
+            default_logstore(prefixed, Arc::clone(&store), url, &StorageConfig::default());
+        Self { name: name.to_owned(), root, store, log_store, clock, state: Mutex::new(None) }
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The source's columns; empty while the table does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Unavailable`] if the table can't be read.
+    pub async fn own_fields(&self) -> Result<Fields, LakeError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        let Some(table) = state.as_ref() else { return Ok(Fields::empty()) };
+        let schema = self.arrow_schema(table)?;
+        Ok(own_fields(&schema).map(Arc::clone).collect())
+    }
+
+    /// The number of the last commit of `app`'s; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Unavailable`] if the table can't be read.
+    pub async fn last_commit_of(&self, app: &str) -> Result<Option<i64>, LakeError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        self.transaction_version(state.as_ref(), app).await
+    }
+
+    /// Uploads the files and makes them part of the table, once.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Unavailable`]: nothing was changed (files may be left over; they are no part of
+    /// the table), try again. [`LakeError::Conflict`]: the columns changed meanwhile, make the
+    /// batch again.
+    pub async fn commit(&self, commit: &Commit) -> Result<Outcome, LakeError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        let last = self.transaction_version(state.as_ref(), &commit.app).await?;
+        if last.is_some_and(|last| last >= commit.number) {
+            return Ok(Outcome::Skipped);
+        }
+        let mut actions = self.upload_all(commit).await?;
+        fault::reach(fault::Point::Uploaded);
+        let table = match state.take() {
+            Some(table) => table,
+            None => self.create(&event_schema(commit.own.iter().map(Arc::clone))).await?,
+        };
+        if let Some(metadata) = self.grown_metadata(&table, &commit.own)? {
+            actions.push(metadata);
+        }
+        let version = self.write_commit(&table, commit, actions).await;
+        *state = Some(table);
+        let version = version?;
+        self.refresh(&mut state).await?;
+        Ok(Outcome::Committed(version))
+    }
+
+    /// The table as it is now, for reading; `None` if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Unavailable`] if it can't be read, [`LakeError::Corrupt`] if it is no table of
+    /// dab's.
+    pub async fn snapshot(&self) -> Result<Option<TableSnapshot>, LakeError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        let Some(table) = state.as_ref() else { return Ok(None) };
+        let schema = self.arrow_schema(table)?;
+        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
+        let log = snapshot.log_data();
+        let files = log.iter().map(|file| self.data_file(&file));
+        Ok(Some(TableSnapshot {
+            name: self.name.clone(),
+            version: i64::try_from(snapshot.version()).unwrap_or(i64::MAX),
+            schema,
+            files: files.collect::<Result<Vec<_>, _>>()?,
+            store: Arc::clone(&self.store),
+            root: self.root.clone(),
+        }))
+    }
+
+    fn data_file(&self, file: &LogicalFileView) -> Result<DataFile, LakeError> {
+        let partition = file.partition_values_map();
+        let day = partition.get(DAY).and_then(Option::as_deref).and_then(parse_day);
+        let day = day.ok_or_else(|| {
+            LakeError::corrupt(&self.root, format!("file `{}` has no `day`", file.path()))
+        })?;
+        let stats: serde_json::Value =
+            file.stats().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let time = |bound: &str| stats.get(bound)?.get(TIME)?.as_str().and_then(Timestamp::parse);
+        Ok(DataFile {
+            path: file.object_store_path(),
+            bytes: u64::try_from(file.size()).unwrap_or(0),
+            rows: stats.get("numRecords").and_then(serde_json::Value::as_u64),
+            day,
+            time_min: time("minValues"),
+            // Other writers cut maxima to milliseconds: look a little further.
+            time_max: time("maxValues").map(|time| time.plus_micros(999)),
+        })
+    }
+
+    fn arrow_schema(&self, table: &DeltaTable) -> Result<SchemaRef, LakeError> {
+        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
+        let schema: Schema = snapshot
+            .schema()
+            .as_ref()
+            .try_into_arrow()
+            .map_err(|error| LakeError::corrupt(&self.root, error))?;
+        Ok(Arc::new(schema))
+    }
+
+    /// Brings the state up to the table's last version, opening it if it exists by now.
+    async fn refresh(&self, state: &mut Option<DeltaTable>) -> Result<(), LakeError> {
+        if let Some(table) = state {
+            return table.update_state().await.map_err(|error| self.read_error(error));
+        }
+        let mut table = DeltaTable::new(Arc::clone(&self.log_store));
+        match table.load().await {
+            Ok(()) => *state = Some(table),
+            Err(error) => {
+                // The library's error for a table that is not there differs by version and store,
+                // so the store itself is asked.
+                if self.exists().await? {
+                    return Err(self.read_error(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn exists(&self) -> Result<bool, LakeError> {
+        use futures::StreamExt as _;
+        let log = self.root.clone().join("_delta_log");
+        match self.store.list(Some(&log)).next().await {
+            None => Ok(false),
+            Some(Ok(_)) => Ok(true),
+            Some(Err(error)) => Err(LakeError::read(&self.root, error)),
+        }
+    }
+
+    async fn transaction_version(
+        &self,
+        state: Option<&DeltaTable>,
+        app: &str,
+    ) -> Result<Option<i64>, LakeError> {
+        let Some(table) = state else { return Ok(None) };
+        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
+        snapshot
+            .transaction_version(self.log_store.as_ref(), app)
+            .await
+            .map_err(|error| self.read_error(error))
+    }
+
+    async fn create(&self, schema: &SchemaRef) -> Result<DeltaTable, LakeError> {
+        let columns: StructType = schema
+            .as_ref()
+            .try_into_kernel()
+            .map_err(|error| LakeError::encode(&self.name, &error))?;
+        CreateBuilder::new()
+            .with_log_store(Arc::clone(&self.log_store))
+            .with_table_name(&self.name)
+            .with_columns(columns.fields().cloned())
+            .with_partition_columns([DAY])
+            .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(TIME))
+            .with_configuration_property(
+                TableProperty::CheckpointInterval,
+                Some(CHECKPOINT_EVERY_COMMITS),
+            )
+            .await
+            .map_err(|error| LakeError::write(&self.root, error))
+    }
+
+    /// The metadata action that adds the columns the table lacks; `None` if it has them all.
+    fn grown_metadata(
+        &self,
+        table: &DeltaTable,
+        own: &Fields,
+    ) -> Result<Option<Action>, LakeError> {
+        let current = self.arrow_schema(table)?;
+        let before: Fields = own_fields(&current).map(Arc::clone).collect();
+        let after =
+            merge(&before, own).ok_or_else(|| LakeError::Conflict { table: self.name.clone() })?;
+        if after == before {
+            return Ok(None);
+        }
+        let schema: StructType = event_schema(after.iter().map(Arc::clone))
+            .as_ref()
+            .try_into_kernel()
+            .map_err(|error| LakeError::encode(&self.name, &error))?;
+        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
+        let metadata = snapshot.metadata().clone().with_schema(&schema);
+        metadata
+            .map(|metadata| Some(Action::Metadata(metadata)))
+            .map_err(|error| LakeError::encode(&self.name, &error))
+    }
+
+    /// Uploads all files, or none: on a full disk, what is left of a failed try must not fill it
+    /// further.
+    async fn upload_all(&self, commit: &Commit) -> Result<Vec<Action>, LakeError> {
+        let mut actions = Vec::with_capacity(commit.files.len() + 1);
+        for (part, file) in commit.files.iter().enumerate() {
+            match self.upload(commit, part, file).await {
+                Ok(add) => actions.push(Action::Add(add)),
+                Err(error) => {
+                    self.remove(&actions).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(actions)
+    }
+
+    async fn remove(&self, actions: &[Action]) {
+        for action in actions {
+            let Action::Add(add) = action else { continue };
+            let path = Path::from(format!("{}/{}", self.root, add.path));
+            if let Err(error) = self.store.delete(&path).await {
+                tracing::debug!(%path, %error, "a file of a failed commit is left over");
+            }
+        }
+    }
+
+    async fn upload(
+        &self,
+        commit: &Commit,
+        part: usize,
+        file: &WrittenFile,
+    ) -> Result<Add, LakeError> {
+        let app = commit.app.replace('/', "-");
+        // A name of its own for every try: a file that is part of the table is never overwritten.
+        let unique = uuid::Uuid::new_v4().simple();
+        let name = format!("{app}-{:012}-{part:03}-{unique}.parquet", commit.number);
+        let path = format!("{DAY}={}/{name}", file.day);
+        let address = Path::from(format!("{}/{path}", self.root));
+        let payload = PutPayload::from_bytes(file.bytes.clone());
+        self.store
+            .put(&address, payload)
+            .await
+            .map_err(|error| LakeError::write(&address, error))?;
+        Ok(Add {
+            path,
+            partition_values: HashMap::from([(DAY.to_owned(), Some(file.day.to_string()))]),
+            size: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+            modification_time: self.clock.now().as_micros() / 1000,
+            data_change: true,
+            stats: Some(
+                json!({
+                    "numRecords": file.rows,
+                    "minValues": {TIME: stat_time(file.time_min)},
+                    "maxValues": {TIME: stat_time(file.time_max)},
+                    "nullCount": {TIME: 0},
+                })
+                .to_string(),
+            ),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+            clustering_provider: None,
+        })
+    }
+
+    async fn write_commit(
+        &self,
+        table: &DeltaTable,
+        commit: &Commit,
+        actions: Vec<Action>,
+    ) -> Result<u64, LakeError> {
+        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
+        let transaction = Transaction::new(&commit.app, commit.number);
+        let properties = CommitProperties::default()
+            .with_application_transaction(transaction)
+            // Expired log files are a matter of upkeep: looking for them costs a listing.
+            .with_cleanup_expired_logs(Some(false));
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec![DAY.to_owned()]),
+            predicate: None,
+        };
+        let done = CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(
+                Some(snapshot.snapshot() as &dyn TableReference),
+                Arc::clone(&self.log_store),
+                operation,
+            )
+            .await;
+        match done {
+            Ok(done) => Ok(done.version()),
+            Err(DeltaTableError::Transaction {
+                source:
+                    TransactionError::CommitConflict(_) | TransactionError::VersionAlreadyExists(_),
+            }) => Err(LakeError::Conflict { table: self.name.clone() }),
+            Err(error) => Err(LakeError::write(&self.root, error)),
+        }
+    }
+
+    fn read_error(&self, error: DeltaTableError) -> LakeError {
+        LakeError::read(&self.root, error)
+    }
+}
+
+fn parse_day(text: &str) -> Option<Day> {
+    Timestamp::parse(&format!("{text}T00:00:00Z")).map(Timestamp::day)
+}
+
+/// Delta's statistics hold times as ISO 8601 with milliseconds or finer.
+fn stat_time(time: Timestamp) -> String {
+    let text = time.to_string();
+    match text.strip_suffix('Z') {
+        Some(plain) if !plain.contains('.') => format!("{plain}.000Z"),
+        _ => text,
+    }
+}

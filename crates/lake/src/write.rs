@@ -1,0 +1,11 @@
+//! Events to Parquet files: columns that appear by themselves, and `_rest` for what has none.
+//!
+//! Nothing here knows Delta: a [`TableWriter`] makes finished files in memory, and
+//! [`crate::table::Table::commit`] makes them part of a table.
+
+mod files;
+mod rest;
+mod rows;
+
+pub use files::{TableWriter, Written, WrittenFile};
+pub use rows::Rows;

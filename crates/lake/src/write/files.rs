@@ -1,0 +1,249 @@
+//! Rows to Parquet files, one or more for each day that the rows fall on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::{
+    array::{AsArray, UInt32Array},
+    compute::take_record_batch,
+    datatypes::{Field, Fields, SchemaRef, TimestampMicrosecondType},
+    record_batch::RecordBatch,
+};
+use base::{Day, Event, Timestamp};
+use bytes::Bytes;
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, Encoding, ZstdLevel},
+    file::properties::{EnabledStatistics, WriterProperties},
+    schema::types::ColumnPath,
+};
+
+use super::Rows;
+use crate::{LakeError, schema};
+
+/// How many rows are encoded at a time: enough that a column's pages fill, few enough that the
+/// columns stay in memory.
+const ROWS_PER_ENCODE: usize = 32_768;
+/// The same in raw bytes, for long records.
+const BYTES_PER_ENCODE: usize = 32 << 20;
+
+/// A Parquet file in memory, not yet part of a table.
+#[derive(Debug, Clone)]
+pub struct WrittenFile {
+    /// The day of all its rows.
+    pub day: Day,
+    /// How many rows it has.
+    pub rows: u64,
+    /// The earliest event time in it.
+    pub time_min: Timestamp,
+    /// The latest event time in it.
+    pub time_max: Timestamp,
+    /// The file.
+    pub bytes: Bytes,
+}
+
+/// What a [`TableWriter`] made.
+#[derive(Debug)]
+pub struct Written {
+    /// The files, by day.
+    pub files: Vec<WrittenFile>,
+    /// The source's columns, those that appeared included.
+    pub own: Fields,
+    /// Whether any appeared.
+    pub grew: bool,
+    /// How often a value had another type than its column, by field.
+    pub conflicts: BTreeMap<String, u64>,
+}
+
+/// Gathers the events of one batch for one table. Memory: the rows not yet encoded (at most
+/// [`BYTES_PER_ENCODE`] of raw records) and the compressed files.
+#[derive(Debug)]
+pub struct TableWriter {
+    table: String,
+    rows: Rows,
+    rows_total: u64,
+    bytes_pending: usize,
+    open: BTreeMap<Day, OpenFile>,
+    /// The schema of the open files.
+    open_schema: Option<SchemaRef>,
+    files: Vec<WrittenFile>,
+    days: std::collections::BTreeSet<Day>,
+}
+
+struct OpenFile {
+    writer: ArrowWriter<Vec<u8>>,
+    rows: u64,
+    time_min: Timestamp,
+    time_max: Timestamp,
+}
+
+impl std::fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenFile").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl TableWriter {
+    /// A writer for a table whose source has the columns `own`, and may have `columns_max`.
+    #[must_use]
+    pub fn new<'f>(
+        table: &str,
+        own: impl IntoIterator<Item = &'f Arc<Field>>,
+        columns_max: usize,
+    ) -> Self {
+        Self {
+            table: table.to_owned(),
+            rows: Rows::new(own, columns_max),
+            rows_total: 0,
+            bytes_pending: 0,
+            open: BTreeMap::new(),
+            open_schema: None,
+            files: Vec::new(),
+            days: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// How many rows were added.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.rows_total
+    }
+
+    /// On how many days they fall.
+    #[must_use]
+    pub fn days(&self) -> usize {
+        self.days.len()
+    }
+
+    /// Adds an event whose record had `bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Encode`], which is a defect.
+    pub fn append(&mut self, event: &Event<'_>, bytes: usize) -> Result<(), LakeError> {
+        self.rows.append(event);
+        self.rows_total += 1;
+        self.days.insert(event.time.day());
+        self.bytes_pending += bytes;
+        if self.rows.len() >= ROWS_PER_ENCODE || self.bytes_pending >= BYTES_PER_ENCODE {
+            self.encode()?;
+        }
+        Ok(())
+    }
+
+    /// Closes all files.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Encode`], which is a defect.
+    pub fn finish(mut self) -> Result<Written, LakeError> {
+        self.encode()?;
+        self.close_files()?;
+        Ok(Written {
+            files: self.files,
+            own: self.rows.own_fields(),
+            grew: self.rows.grew(),
+            conflicts: self.rows.conflicts().clone(),
+        })
+    }
+
+    fn encode(&mut self) -> Result<(), LakeError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        self.bytes_pending = 0;
+        let batch = self.rows.finish().map_err(|error| LakeError::encode(&self.table, &error))?;
+        let schema = batch.schema();
+        if self.open_schema.as_ref().is_some_and(|open| *open != schema) {
+            self.close_files()?;
+        }
+        self.open_schema = Some(schema);
+        for (day, part) in split_by_day(&batch, &self.table)? {
+            self.write(day, &part)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, day: Day, part: &RecordBatch) -> Result<(), LakeError> {
+        let encode = |error| LakeError::encode(&self.table, &error);
+        let file = match self.open.entry(day) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let properties = Some(writer_properties());
+                let writer =
+                    ArrowWriter::try_new(Vec::new(), part.schema(), properties).map_err(encode)?;
+                entry.insert(OpenFile {
+                    writer,
+                    rows: 0,
+                    time_min: Timestamp::MAX,
+                    time_max: Timestamp::MIN,
+                })
+            }
+        };
+        for time in times(part).into_iter().flatten() {
+            file.time_min = file.time_min.min(time);
+            file.time_max = file.time_max.max(time);
+        }
+        file.rows += part.num_rows() as u64;
+        file.writer.write(part).map_err(encode)
+    }
+
+    fn close_files(&mut self) -> Result<(), LakeError> {
+        for (day, file) in std::mem::take(&mut self.open) {
+            let bytes =
+                file.writer.into_inner().map_err(|error| LakeError::encode(&self.table, &error))?;
+            self.files.push(WrittenFile {
+                day,
+                rows: file.rows,
+                time_min: file.time_min,
+                time_max: file.time_max,
+                bytes: Bytes::from(bytes),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn times(batch: &RecordBatch) -> Option<impl Iterator<Item = Timestamp>> {
+    let column = batch.column_by_name(schema::TIME)?;
+    let values = column.as_primitive_opt::<TimestampMicrosecondType>()?.values();
+    Some(values.iter().map(|micros| Timestamp::from_micros(*micros)))
+}
+
+/// Most batches fall on one day and are passed on as they are.
+fn split_by_day(batch: &RecordBatch, table: &str) -> Result<Vec<(Day, RecordBatch)>, LakeError> {
+    let mut by_day: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
+    for (row, time) in (0_u32..).zip(times(batch).into_iter().flatten()) {
+        by_day.entry(time.day()).or_default().push(row);
+    }
+    if by_day.len() == 1 {
+        return Ok(by_day.into_keys().map(|day| (day, batch.clone())).collect());
+    }
+    by_day
+        .into_iter()
+        .map(|(day, rows)| {
+            let part = take_record_batch(batch, &UInt32Array::from(rows));
+            Ok((day, part.map_err(|error| LakeError::encode(table, &error))?))
+        })
+        .collect()
+}
+
+/// Zstd level 1: higher levels gain nothing on columns. Ids differ in their last digits only, which
+/// delta encoding stores as such; dictionaries would hold every one.
+fn writer_properties() -> WriterProperties {
+    let id = ColumnPath::from(schema::EVENT_ID);
+    let offset = ColumnPath::new(vec![schema::ORIGIN.to_owned(), "offset".to_owned()]);
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by(concat!("dab ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_column_dictionary_enabled(id.clone(), false)
+        .set_column_encoding(id, Encoding::DELTA_BYTE_ARRAY);
+    let time = ColumnPath::from(schema::TIME);
+    properties = properties.set_column_statistics_enabled(time.clone(), EnabledStatistics::Page);
+    for column in [time, offset] {
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    properties.build()
+}

@@ -1,0 +1,387 @@
+//! The part of a batch that costs CPU: raw bytes to rows, matches and quarantined records.
+//!
+//! Everything here is synchronous and does no network I/O; [`crate::lane`] runs it on the blocking
+//! pool. One pass over the bytes does it all: a record is framed, decoded, matched and encoded
+//! while it is in the cache.
+
+use std::{io, sync::Arc};
+
+use base::{
+    Event, EventId, Match, ObjectHash, Place, Problem, Quarantined, Report, Timestamp, limits,
+};
+use decode::{At, Decoder, Frame, FrameState, Framer, Reject};
+use detect::Matcher;
+use lake::{
+    LakeError,
+    batch::{ColdWriter, Segment},
+    write::{TableWriter, Written},
+};
+
+use crate::spill::Spill;
+
+/// How many bytes are framed between two looks at whether the batch is full. Two-byte lines of
+/// rubbish become quarantined records of a few hundred bytes each, so this bounds their memory.
+const WINDOW_BYTES: usize = 256 << 10;
+
+/// What an object is called: enough to name its records.
+#[derive(Debug, Clone)]
+pub(crate) struct ObjectName {
+    pub(crate) address: Arc<str>,
+    pub(crate) generation: u64,
+    pub(crate) hash: ObjectHash,
+}
+
+/// One reading of one object: what must be remembered from chunk to chunk.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) object: ObjectName,
+    framer: Framer,
+    /// Bytes that are not framed yet.
+    pending: Vec<u8>,
+    /// The record that is too long to be one, while its pieces come.
+    spill: Option<Spill>,
+}
+
+impl Session {
+    pub(crate) fn new(object: ObjectName, framer: Framer) -> Self {
+        Self { object, framer, pending: Vec::new(), spill: None }
+    }
+
+    /// The offset up to which every record has been dealt with.
+    pub(crate) fn boundary(&self) -> u64 {
+        self.spill.as_ref().map_or_else(|| self.framer.offset(), Spill::record_offset)
+    }
+
+    pub(crate) fn frame_state(&self) -> FrameState {
+        self.framer.state()
+    }
+}
+
+/// How a batch is put together.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    pub(crate) decoder: Arc<Decoder>,
+    pub(crate) matcher: Arc<dyn Matcher>,
+    /// The source's columns, those of the table and those it declares.
+    pub(crate) own: arrow::datatypes::Fields,
+    /// Decode only, for measuring: nothing is matched or encoded.
+    pub(crate) decode_only: bool,
+}
+
+/// A batch in the making.
+#[derive(Debug)]
+pub(crate) struct Batcher {
+    recipe: Recipe,
+    writer: TableWriter,
+    cold: ColdWriter,
+    pub(crate) quarantined: Vec<Quarantined>,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) spills: Vec<Spill>,
+    pub(crate) records: u64,
+    pub(crate) decoded: u64,
+    pub(crate) time_min: Option<Timestamp>,
+    pub(crate) time_max: Option<Timestamp>,
+    failed: Option<LakeError>,
+}
+
+/// A batch's parts, finished.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) written: Written,
+    pub(crate) rows: u64,
+    pub(crate) cold: Option<(bytes::Bytes, Vec<Segment>)>,
+    pub(crate) cold_bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) quarantined: Vec<Quarantined>,
+    pub(crate) matches: Vec<Match>,
+    pub(crate) spills: Vec<Spill>,
+    pub(crate) time_min: Option<Timestamp>,
+    pub(crate) time_max: Option<Timestamp>,
+}
+
+impl Batcher {
+    pub(crate) fn new(recipe: Recipe) -> io::Result<Self> {
+        let table = &recipe.decoder.log_source().table;
+        let writer = TableWriter::new(table, recipe.own.iter(), limits::TABLE_COLUMNS_MAX);
+        Ok(Self {
+            writer,
+            recipe,
+            cold: ColdWriter::new()?,
+            quarantined: Vec::new(),
+            matches: Vec::new(),
+            spills: Vec::new(),
+            records: 0,
+            decoded: 0,
+            time_min: None,
+            time_max: None,
+            failed: None,
+        })
+    }
+
+    /// Whether nothing is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records == 0 && self.cold.bytes() == 0
+    }
+
+    /// Whether it should be committed before more is added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.cold.bytes() >= limits::BATCH_BYTES_MAX as u64
+            || self.writer.days() > limits::BATCH_DAYS_MAX
+            || self.matches.len() >= limits::BATCH_MATCHES_MAX
+            || self.quarantined.len() >= limits::BATCH_QUARANTINED_MAX
+    }
+
+    /// Takes in bytes that follow on what the session has.
+    pub(crate) fn receive(
+        &mut self,
+        session: &mut Session,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), LakeError> {
+        if !bytes.is_empty() && !self.recipe.decode_only {
+            let segment = Segment {
+                object: session.object.address.to_string(),
+                generation: session.object.generation,
+                offset,
+                length: bytes.len() as u64,
+            };
+            self.cold.add(segment, bytes).map_err(|error| spill_error(&error))?;
+        }
+        session.pending.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Works through what the session has pending, until that is done or the batch is full. `last`:
+    /// the object ends here. Answers whether it is done.
+    pub(crate) fn work(
+        &mut self,
+        session: &mut Session,
+        last: bool,
+        now: Timestamp,
+    ) -> Result<bool, LakeError> {
+        let pending = std::mem::take(&mut session.pending);
+        let mut rest = pending.as_slice();
+        let mut window = WINDOW_BYTES;
+        let mut done = false;
+        while !done && !self.is_full() {
+            let view = rest.get(..window).unwrap_or(rest);
+            let ends = view.len() == rest.len();
+            let consumed = self.frame(session, view, last && ends, now)?;
+            rest = rest.get(consumed..).unwrap_or_default();
+            if consumed > 0 {
+                window = WINDOW_BYTES;
+            } else {
+                window = window.saturating_mul(2);
+            }
+            done = ends && (consumed == 0 || rest.is_empty() || last);
+        }
+        session.pending = rest.to_vec();
+        Ok(done)
+    }
+
+    fn frame(
+        &mut self,
+        session: &mut Session,
+        view: &[u8],
+        last: bool,
+        now: Timestamp,
+    ) -> Result<usize, LakeError> {
+        let Session { object, framer, spill, .. } = session;
+        let mut oversize = Vec::new();
+        let consumed = framer.frame(view, last, &mut |frame| match frame {
+            Frame::Record { offset, bytes } => self.record(object, offset, bytes, now),
+            Frame::Malformed { offset, bytes, problem } => {
+                self.records += 1;
+                self.reject(object, offset, bytes, &problem, now);
+            }
+            Frame::Oversize { record_offset, bytes, last } => {
+                oversize.push((record_offset, bytes, last));
+            }
+        });
+        for (record_offset, bytes, last) in oversize {
+            self.oversize(object, spill, (record_offset, bytes, last), now)?;
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        Ok(consumed)
+    }
+
+    fn record(&mut self, object: &ObjectName, offset: u64, bytes: &[u8], now: Timestamp) {
+        self.records += 1;
+        let decoder = Arc::clone(&self.recipe.decoder);
+        let at = At { object: &object.address, object_hash: object.hash, offset, ingest_time: now };
+        let event = match decoder.decode(bytes, &at) {
+            Ok(event) => event,
+            Err(problem) => return self.reject(object, offset, bytes, &problem, now),
+        };
+        self.event(&event, bytes.len());
+    }
+
+    fn event(&mut self, event: &Event<'_>, bytes: usize) {
+        self.decoded += 1;
+        if self.recipe.decode_only {
+            return;
+        }
+        self.time_min = Some(self.time_min.map_or(event.time, |time| time.min(event.time)));
+        self.time_max = Some(self.time_max.map_or(event.time, |time| time.max(event.time)));
+        self.recipe.matcher.evaluate(event, &mut self.matches);
+        if let Err(error) = self.writer.append(event, bytes) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn reject(
+        &mut self,
+        object: &ObjectName,
+        offset: u64,
+        bytes: &[u8],
+        problem: &Reject,
+        now: Timestamp,
+    ) {
+        let place = Place::Object(format!("{}, byte {offset}", object.address));
+        let kept = bytes.get(..limits::QUARANTINE_INLINE_BYTES_MAX).unwrap_or(bytes);
+        let entry = self.entry(object, offset, bytes.len() as u64, problem.report(place), now);
+        let mut entry = Quarantined { bytes: kept.to_vec(), ..entry };
+        if kept.len() < bytes.len() {
+            match Spill::whole(offset, bytes) {
+                Ok(spill) => self.attach_spill(&mut entry, spill),
+                Err(error) => {
+                    self.failed.get_or_insert(spill_error(&error));
+                }
+            }
+        }
+        self.quarantined.push(entry);
+    }
+
+    /// Takes in a record that was quarantined, under its own id. Answers the reason if it still
+    /// can't be decoded; it counts only if it can.
+    pub(crate) fn replay(
+        &mut self,
+        record: &Quarantined,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<(), Reject> {
+        let hash = EventId::parse(&record.id)
+            .map_or_else(|| ObjectHash::of(&[&record.id]), |id| id.object);
+        let decoder = Arc::clone(&self.recipe.decoder);
+        let at = At {
+            object: &record.object,
+            object_hash: hash,
+            offset: record.offset,
+            ingest_time: now,
+        };
+        let event = decoder.decode(bytes, &at)?;
+        self.records += 1;
+        self.event(&event, bytes.len());
+        Ok(())
+    }
+
+    /// Quarantines what can't be read of an object, as one record without bytes: the object itself
+    /// has them.
+    pub(crate) fn reject_object(&mut self, session: &Session, report: Report, now: Timestamp) {
+        self.records += 1;
+        let entry = self.entry(&session.object, session.boundary(), 0, report, now);
+        self.quarantined.push(entry);
+    }
+
+    fn oversize(
+        &mut self,
+        object: &ObjectName,
+        slot: &mut Option<Spill>,
+        (record_offset, bytes, last): (u64, &[u8], bool),
+        now: Timestamp,
+    ) -> Result<(), LakeError> {
+        let mut spill = match slot.take() {
+            Some(spill) => spill,
+            None => Spill::new(record_offset).map_err(|error| spill_error(&error))?,
+        };
+        spill.add(bytes).map_err(|error| spill_error(&error))?;
+        if !last {
+            *slot = Some(spill);
+            return Ok(());
+        }
+        let place = Place::Object(format!("{}, byte {record_offset}", object.address));
+        let report = Reject::oversize().report(place);
+        self.records += 1;
+        let entry = self.entry(object, record_offset, spill.length(), report, now);
+        let mut entry = Quarantined { bytes: spill.head().to_vec(), ..entry };
+        self.attach_spill(&mut entry, spill);
+        self.quarantined.push(entry);
+        Ok(())
+    }
+
+    fn attach_spill(&mut self, entry: &mut Quarantined, mut spill: Spill) {
+        let key = lake::layout::spill(&entry.log_source, &entry.id);
+        spill.set_key(key.clone());
+        entry.spill = Some(key);
+        self.spills.push(spill);
+    }
+
+    fn entry(
+        &self,
+        object: &ObjectName,
+        offset: u64,
+        length: u64,
+        problem: Report,
+        now: Timestamp,
+    ) -> Quarantined {
+        Quarantined {
+            id: EventId { object: object.hash, offset }.to_string(),
+            time: now,
+            log_source: self.recipe.decoder.log_source().name.clone(),
+            object: object.address.to_string(),
+            offset,
+            length,
+            problem,
+            bytes: Vec::new(),
+            spill: None,
+        }
+    }
+
+    /// Closes the files.
+    pub(crate) fn finish(self) -> Result<Finished, LakeError> {
+        let cold_bytes = self.cold.bytes();
+        Ok(Finished {
+            rows: self.writer.rows(),
+            written: self.writer.finish()?,
+            cold: self.cold.finish().map_err(|error| spill_error(&error))?,
+            cold_bytes,
+            records: self.records,
+            quarantined: self.quarantined,
+            matches: self.matches,
+            spills: self.spills,
+            time_min: self.time_min,
+            time_max: self.time_max,
+        })
+    }
+}
+
+/// The framer's state as checkpoints keep it.
+pub(crate) fn frame_state_json(state: &FrameState) -> serde_json::Value {
+    // A framer's state is a small enum: it always serializes.
+    serde_json::to_value(state).unwrap_or_default()
+}
+
+/// The framer to go on with: from a checkpoint's state, or at the start of an object.
+pub(crate) fn framer(
+    decoder: &Decoder,
+    resume: Option<&serde_json::Value>,
+    offset: u64,
+) -> Result<Framer, Problem> {
+    let state = match resume {
+        None => FrameState::default(),
+        Some(json) => serde_json::from_value(json.clone())
+            .map_err(|error| crate::ServeError::Checkpoint { reason: error.to_string() })?,
+    };
+    Ok(Framer::new(&decoder.log_source().format, state, offset))
+}
+
+fn spill_error(error: &io::Error) -> LakeError {
+    LakeError::Unavailable {
+        action: "written",
+        reason: error.to_string(),
+        address: "a temporary file".into(),
+        source: error.to_string().into(),
+    }
+}

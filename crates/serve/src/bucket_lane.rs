@@ -1,0 +1,219 @@
+//! A folder or bucket prefix on its way into the lake.
+
+use std::{sync::Arc, time::Duration};
+
+use base::{Problem, Report};
+use collect::{BucketSettings, BucketSource, Chunk, End, Location, ObjectKey};
+use lake::batch::Manifest;
+use serde_json::value::RawValue;
+
+use crate::{
+    ServeError,
+    batcher::{Batcher, ObjectName, Session, frame_state_json, framer},
+    lane::{Lane, NotCommitted, blocking},
+};
+
+/// What a bucket source is told.
+#[derive(Debug, Clone)]
+pub struct BucketSpec {
+    /// The source's name.
+    pub name: String,
+    /// The log source that decodes it.
+    pub log_source: String,
+    /// Where it reads.
+    pub location: Location,
+    /// What it reads there.
+    pub settings: BucketSettings,
+    /// The time between two listings.
+    pub poll: Duration,
+    /// How long events may wait for their commit.
+    pub commit_every: Duration,
+}
+
+struct BucketLane {
+    lane: Lane,
+    spec: BucketSpec,
+    source: BucketSource,
+    session: Option<Session>,
+    batcher: Option<Batcher>,
+    /// When the batch in the making was begun, on the monotonic clock.
+    begun: Duration,
+}
+
+/// Reads the source until the pipeline stops; in a one-shot run, until all is read.
+pub(crate) async fn run(
+    lane: Lane,
+    last: Option<Manifest>,
+    spec: BucketSpec,
+) -> Result<(), Problem> {
+    let source = open(&lane, &spec, last.as_ref())?;
+    let begun = Duration::ZERO;
+    let mut this = BucketLane { lane, spec, source, session: None, batcher: None, begun };
+    let mut stop = this.lane.stages.stop.clone();
+    loop {
+        match this.round().await {
+            Ok(()) => {}
+            Err(NotCommitted::MakeAgain) => this.start_over().await?,
+            Err(NotCommitted::Problem(problem)) => return Err(problem),
+        }
+        if this.lane.stages.once || stop.is_stopped() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(this.spec.poll) => {}
+            () = stop.stopped() => {}
+        }
+    }
+}
+
+fn open(lane: &Lane, spec: &BucketSpec, last: Option<&Manifest>) -> Result<BucketSource, Problem> {
+    let checkpoint = last.and_then(|manifest| manifest.checkpoint.as_ref());
+    let checkpoint = checkpoint.map(|checkpoint| checkpoint.get().as_bytes());
+    let clock = Arc::clone(&lane.stages.clock);
+    let settings = spec.settings.clone();
+    Ok(BucketSource::new(spec.location.clone(), settings, checkpoint, clock)?)
+}
+
+impl BucketLane {
+    /// Goes back to the last checkpoint.
+    async fn start_over(&mut self) -> Result<(), Problem> {
+        (self.session, self.batcher) = (None, None);
+        let last = self.lane.resume().await?;
+        self.source = open(&self.lane, &self.spec, last.as_ref())?;
+        Ok(())
+    }
+
+    /// Lists, reads all there is to read, and commits what is due.
+    async fn round(&mut self) -> Result<(), NotCommitted> {
+        if let Err(error) = self.source.poll().await {
+            self.lane.trouble(Problem::from(error).report());
+        }
+        let (once, stop) = (self.lane.stages.once, self.lane.stages.stop.clone());
+        while !stop.is_stopped() {
+            match self.source.next(once).await {
+                Ok(Some(chunk)) => self.chunk(chunk).await?,
+                Ok(None) => break,
+                Err(error) => {
+                    self.lane.trouble(Problem::from(error).report());
+                    break;
+                }
+            }
+            if self.is_due() {
+                self.commit().await?;
+            }
+        }
+        for (_, report) in self.source.troubles() {
+            self.lane.stages.board.trouble(&self.spec.name, report);
+        }
+        if once || stop.is_stopped() || self.is_due() {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    fn is_due(&self) -> bool {
+        let age = self.lane.stages.clock.monotonic().saturating_sub(self.begun);
+        self.batcher.as_ref().is_some_and(|batcher| {
+            batcher.is_full() || (!batcher.is_empty() && age >= self.spec.commit_every)
+        })
+    }
+
+    async fn chunk(&mut self, chunk: Chunk) -> Result<(), NotCommitted> {
+        if chunk.first {
+            self.session = Some(self.begin(&chunk)?);
+        }
+        let Some(mut session) = self.session.take() else {
+            return Err(ServeError::Task {
+                task: self.spec.name.clone(),
+                reason: format!("a chunk of {:?} came without its beginning", chunk.object),
+            }
+            .into());
+        };
+        let last = matches!(chunk.end, End::Complete | End::Broken(_));
+        let end_offset = chunk.offset + chunk.bytes.len() as u64;
+        let mut bytes = Some((chunk.offset, chunk.bytes));
+        loop {
+            let mut batcher = self.take_batcher().await?;
+            let now = self.lane.stages.clock.now();
+            let input = bytes.take();
+            let worked = blocking(&self.spec.name, move || {
+                if let Some((offset, bytes)) = input {
+                    batcher.receive(&mut session, offset, &bytes)?;
+                }
+                let done = batcher.work(&mut session, last, now)?;
+                Ok::<_, Problem>((batcher, session, done))
+            });
+            let (back, forth, done) = worked.await??;
+            (self.batcher, session) = (Some(back), forth);
+            self.advance(&chunk.object, &session, None);
+            if done {
+                break;
+            }
+            self.commit().await?;
+        }
+        if let End::Broken(fault) = &chunk.end {
+            self.broken(&session, fault.report.clone());
+        }
+        if last {
+            self.advance(&chunk.object, &session, Some(end_offset));
+        }
+        self.session = matches!(chunk.end, End::More).then_some(session);
+        Ok(())
+    }
+
+    fn begin(&self, chunk: &Chunk) -> Result<Session, Problem> {
+        let object = ObjectName {
+            address: Arc::from(chunk.object.address()),
+            generation: u64::from(chunk.object.generation()),
+            hash: chunk.object.hash(),
+        };
+        let framer = framer(&self.lane.decoder, chunk.resume.as_ref(), chunk.offset)?;
+        Ok(Session::new(object, framer))
+    }
+
+    fn advance(&mut self, object: &ObjectKey, session: &Session, end: Option<u64>) {
+        let offset = end.unwrap_or_else(|| session.boundary());
+        self.source.advance(object, offset, frame_state_json(&session.frame_state()));
+    }
+
+    /// Keeps the reason why an object can't be read further as a quarantined record.
+    fn broken(&mut self, session: &Session, report: Report) {
+        self.lane.trouble(report.clone());
+        let now = self.lane.stages.clock.now();
+        if let Some(batcher) = &mut self.batcher {
+            batcher.reject_object(session, report, now);
+        }
+    }
+
+    async fn take_batcher(&mut self) -> Result<Batcher, Problem> {
+        match self.batcher.take() {
+            Some(batcher) => Ok(batcher),
+            None => {
+                self.begun = self.lane.stages.clock.monotonic();
+                self.lane.batcher().await
+            }
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), NotCommitted> {
+        let Some(batcher) = self.batcher.take().filter(|batcher| !batcher.is_empty()) else {
+            return Ok(());
+        };
+        if self.lane.stages.decode_only {
+            self.lane.stages.board.source(&self.spec.name, |status| {
+                status.records += batcher.records;
+                status.rows += batcher.decoded;
+                status.quarantined += batcher.quarantined.len() as u64;
+            });
+            return Ok(());
+        }
+        let checkpoint = String::from_utf8(self.source.checkpoint())
+            .ok()
+            .and_then(|text| RawValue::from_string(text).ok());
+        if checkpoint.is_none() {
+            let reason = "the source's checkpoint is not JSON".to_owned();
+            return Err(ServeError::Checkpoint { reason }.into());
+        }
+        self.lane.commit(batcher, checkpoint, Vec::new()).await.map(drop)
+    }
+}

@@ -1,0 +1,87 @@
+//! What can go wrong in the pipeline that no stage knows of by itself.
+
+use base::{Code, Explain, Place};
+
+/// An error of the pipeline.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A stored checkpoint can't be understood.
+    #[error("the stored checkpoint can't be used: {reason}")]
+    Checkpoint {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A source names a log source that does not exist.
+    #[error("source `{source_name}` names the log source `{log_source}`, which does not exist")]
+    UnknownLogSource {
+        /// The source.
+        source_name: String,
+        /// The log source it names.
+        log_source: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// Another process commits under this source's name.
+    #[error("source `{source_name}` is being written by another process too")]
+    TwoWriters {
+        /// The source.
+        source_name: String,
+    },
+    /// The address can't be listened on.
+    #[error("can't listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A part of the program died.
+    #[error("the task `{task}` ended by itself: {reason}")]
+    Task {
+        /// The task.
+        task: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A quarantined record that does not exist.
+    #[error("there is no quarantined record `{id}`")]
+    NoSuchRecord {
+        /// The id asked for.
+        id: String,
+    },
+}
+
+impl Explain for ServeError {
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::Checkpoint { .. } => "DAB0701",
+            Self::UnknownLogSource { .. } => "DAB0702",
+            Self::TwoWriters { .. } => "DAB0703",
+            Self::Listen { .. } => "DAB0704",
+            Self::Task { .. } => "DAB0705",
+            Self::NoSuchRecord { .. } => "DAB0706",
+        })
+    }
+
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Checkpoint { .. } => {
+                "run the dab that wrote it, or give the source another name to begin anew".into()
+            }
+            Self::UnknownLogSource { known, .. } => format!("use one of: {known}"),
+            Self::TwoWriters { .. } => {
+                "stop the other process, or give one of the sources another name".into()
+            }
+            Self::Listen { .. } => {
+                "choose another address for `listen`; port 0 takes any that is free".into()
+            }
+            Self::Task { .. } => "start dab again; it goes on from the last commit".into(),
+            Self::NoSuchRecord { .. } => "`dab quarantine list` shows the ids".into(),
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! The composition: every stage joined to the next, and the surfaces that people and machines use.
+//!
+//! Promises: an event that was acknowledged, or whose checkpoint moved, is in the lake; its matches
+//! are alerts, once; one broken source never stops another. Decides nothing about rules, tables or
+//! alerts itself: the stages do.
+
+mod alerts;
+mod api;
+mod batcher;
+mod bucket_lane;
+mod error;
+mod happening;
+mod lane;
+mod pipeline;
+mod push_lane;
+mod replay;
+mod spill;
+mod status;
+mod stop;
+
+pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
+pub use api::{Secret, Token};
+pub use bucket_lane::BucketSpec;
+pub use error::ServeError;
+pub use happening::{Happening, Observer};
+pub use pipeline::{Parts, replay, run};
+pub use replay::{Replayed, bytes_of, quarantined};
+pub use status::{RATE_SECONDS, SourceStatus, Status};
+pub use stop::{Stop, StopSwitch, stop_signal};

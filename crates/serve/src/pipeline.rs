@@ -1,0 +1,230 @@
+//! The pipeline: all stages on one screen.
+//!
+//! ```text
+//! bucket_lane ─┐                                    ┌─► lake (cold, tables, quarantine)
+//!              ├─► batcher: frame, decode, detect ─►┤
+//! push_lane ───┘   (one pass over the bytes)        └─► alerts: dedup, tables, outbox ─► receivers
+//! ```
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use base::{Clock, Problem, StateStore};
+use collect::{PushLimits, PushQueue};
+use decode::Decoder;
+use detect::Matcher;
+use lake::Lake;
+use notify::{Deduplicator, Outbox, Receiver};
+use tokio::{
+    sync::{Mutex, Notify},
+    task::JoinSet,
+};
+
+use crate::{
+    ServeError, Stop, StopSwitch,
+    alerts::{Alerts, deliver, deliver_round},
+    api::{self, Api, Token},
+    bucket_lane::{self, BucketSpec},
+    happening::{Happening, Observer},
+    lane::{Lane, Stages},
+    push_lane,
+    replay::{self, Replayed},
+    status::{Board, Status},
+    stop::stop_signal,
+};
+
+/// How often the status is written.
+const STATUS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Everything a pipeline is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where everything is stored.
+    pub lake: Arc<Lake>,
+    /// Small state: deduplication and the outbox.
+    pub state: Arc<dyn StateStore>,
+    /// The log sources, compiled.
+    pub decoders: Vec<Arc<Decoder>>,
+    /// The detections.
+    pub matcher: Arc<dyn Matcher>,
+    /// Who is told of alerts.
+    pub receivers: Vec<Arc<dyn Receiver>>,
+    /// What is read from folders and buckets.
+    pub buckets: Vec<BucketSpec>,
+    /// Where HTTP listens, and who may send; `None`: nowhere.
+    pub http: Option<(String, Vec<Token>)>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// How many problems the rules and log sources have, for the status.
+    pub project_problems: usize,
+    /// Read what is there, then end.
+    pub once: bool,
+    /// Decode only, for measuring.
+    pub decode_only: bool,
+}
+
+/// Runs until the switch is pulled; in a one-shot run, until everything there is has been read and
+/// every notification that is due was tried.
+///
+/// # Errors
+///
+/// The first problem that ended a part of the pipeline. The other parts went on until the end.
+pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
+    let lock = parts.lake.lock()?;
+    let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
+    let (stages, decoders) = compose(parts, stop.clone())?;
+    let alerts = Arc::clone(&stages.alerts);
+    let mut tasks = JoinSet::new();
+    for spec in buckets {
+        let decoder = decoder_for(&decoders, &spec)?;
+        let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
+        tasks.spawn(bucket_lane::run(lane, last, spec));
+    }
+    if let Some((address, tokens)) = http.filter(|_| !once) {
+        start_http(&stages, &decoders, &address, tokens, &mut tasks).await?;
+    }
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(publish_status(Arc::clone(&stages)));
+    if !once {
+        upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
+    }
+    stages.observer.happened(&Happening::Ready);
+    let result = wait(&mut tasks, &stages, stop).await;
+    switch.stop();
+    while upkeep.join_next().await.is_some() {}
+    deliver_round(&alerts).await?;
+    stages.board.stopped(stages.clock.now());
+    stages.board.publish(&stages.lake, stages.clock.now()).await?;
+    drop(lock);
+    result?;
+    Ok(stages.board.status())
+}
+
+/// Tries quarantined records again: those with the given ids, or all.
+///
+/// # Errors
+///
+/// If the lake can't be used, or another process writes to it.
+pub async fn replay(parts: Parts, ids: Option<&BTreeSet<String>>) -> Result<Replayed, Problem> {
+    let _lock = parts.lake.lock()?;
+    let (_switch, stop) = stop_signal();
+    let (stages, decoders) = compose(parts, stop)?;
+    let replayed = replay::replay(&stages, &decoders, ids).await?;
+    deliver_round(&stages.alerts).await?;
+    Ok(replayed)
+}
+
+type Decoders = BTreeMap<String, Arc<Decoder>>;
+
+/// Joins the stages.
+fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders), Problem> {
+    let decoders = parts.decoders.iter().map(|d| (d.log_source().name.clone(), Arc::clone(d)));
+    let alerts = Alerts {
+        lake: Arc::clone(&parts.lake),
+        deduplicator: Deduplicator::new(Arc::clone(&parts.state), Arc::clone(&parts.clock)),
+        outbox: Outbox::new(Arc::clone(&parts.state), parts.receivers)?,
+        clock: Arc::clone(&parts.clock),
+        observer: Arc::clone(&parts.observer),
+        posted: Notify::new(),
+        turn: Mutex::new(()),
+    };
+    let status = Status {
+        version: 1,
+        started: parts.clock.now(),
+        detections: parts.matcher.rules().len(),
+        project_problems: parts.project_problems,
+        ..Status::default()
+    };
+    let stages = Stages {
+        lake: parts.lake,
+        alerts: Arc::new(alerts),
+        board: Board::new(status),
+        matcher: parts.matcher,
+        clock: parts.clock,
+        observer: parts.observer,
+        stop,
+        once: parts.once,
+        decode_only: parts.decode_only,
+    };
+    Ok((Arc::new(stages), decoders.collect()))
+}
+
+/// Waits for all sources. A running pipeline has sources that end only when it stops.
+async fn wait(
+    tasks: &mut JoinSet<Result<(), Problem>>,
+    stages: &Stages,
+    mut stop: Stop,
+) -> Result<(), Problem> {
+    if tasks.is_empty() && !stages.once {
+        stop.stopped().await;
+    }
+    let mut first = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.unwrap_or_else(|error| {
+            Err(ServeError::Task { task: "a source".into(), reason: error.to_string() }.into())
+        });
+        if let Err(problem) = ended {
+            tracing::error!(error = %problem, "a source has stopped; the others go on");
+            let report = problem.report();
+            stages.observer.happened(&Happening::Trouble { source: "pipeline", report: &report });
+            if first.is_ok() {
+                first = Err(problem);
+            }
+        }
+    }
+    first
+}
+
+fn decoder_for(
+    decoders: &BTreeMap<String, Arc<Decoder>>,
+    spec: &BucketSpec,
+) -> Result<Arc<Decoder>, ServeError> {
+    decoders.get(&spec.log_source).map(Arc::clone).ok_or_else(|| ServeError::UnknownLogSource {
+        source_name: spec.name.clone(),
+        log_source: spec.log_source.clone(),
+        known: decoders.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+    })
+}
+
+async fn start_http(
+    stages: &Arc<Stages>,
+    decoders: &BTreeMap<String, Arc<Decoder>>,
+    address: &str,
+    tokens: Vec<Token>,
+    tasks: &mut JoinSet<Result<(), Problem>>,
+) -> Result<(), Problem> {
+    let (listener, bound) = api::listen(address).await?;
+    let mut queues = HashMap::new();
+    for (name, decoder) in decoders {
+        let source = push_lane::source_name(name);
+        let (lane, _) = Lane::open(Arc::clone(stages), &source, Arc::clone(decoder)).await?;
+        let queue = PushQueue::new(PushLimits::default());
+        tasks.spawn(push_lane::run(lane, queue.clone()));
+        queues.insert(name.clone(), queue);
+    }
+    let started = stages.clock.now().as_micros().to_string();
+    let clock = Arc::clone(&stages.clock);
+    let api = Api { tokens, queues, clock, requests: AtomicU64::new(0), started };
+    tasks.spawn(api::run(api, listener, stages.stop.clone()));
+    stages.board.listening(&bound.to_string());
+    stages.observer.happened(&Happening::Listening(bound));
+    Ok(())
+}
+
+async fn publish_status(stages: Arc<Stages>) {
+    let mut stop = stages.stop.clone();
+    while !stop.is_stopped() {
+        let published = stages.board.publish(&stages.lake, stages.clock.now()).await;
+        if let Err(error) = published {
+            tracing::warn!(%error, "the status can't be written");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(STATUS_EVERY) => {}
+            () = stop.stopped() => {}
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What comes by HTTP, on its way into the lake: gathered for a moment, committed, then answered.
+
+use std::{sync::Arc, time::Duration};
+
+use base::{ObjectHash, Problem};
+use collect::{PushOutcome, PushQueue, PushRequest};
+use decode::{Format, FrameState, Framer, Layout};
+
+use crate::{
+    batcher::{Batcher, ObjectName, Session},
+    lane::{Lane, NotCommitted, PUSH_BATCH_BYTES, blocking},
+};
+
+/// How long a request may wait for others to be committed along with it.
+pub(crate) const GROUP_COMMIT: Duration = Duration::from_millis(250);
+
+/// How often a batch is made again because the table's columns changed under it.
+const MAKE_AGAIN_MAX: usize = 5;
+
+/// The name of the source that a log source's requests are.
+pub(crate) fn source_name(log_source: &str) -> String {
+    format!("http.{log_source}")
+}
+
+/// How a request's records are written: lines for a log source of lines, else JSON. An array is an
+/// array of records whatever the source's files look like, and `application/x-ndjson` means one
+/// object on each line.
+fn format_of_body(files: &Format, content_type: Option<&str>, body: &[u8]) -> Format {
+    let is_ndjson = content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("ndjson"));
+    let layout = match &files.layout {
+        Layout::Lines(_) => files.layout.clone(),
+        _ if body.trim_ascii_start().starts_with(b"[") => Layout::Json { records: None },
+        _ if is_ndjson => Layout::Ndjson,
+        layout => layout.clone(),
+    };
+    Format { layout, encoding: files.encoding }
+}
+
+/// A request's counts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    accepted: u64,
+    quarantined: u64,
+}
+
+/// Commits what the queue holds until it is closed and empty.
+pub(crate) async fn run(mut lane: Lane, queue: PushQueue) -> Result<(), Problem> {
+    loop {
+        let requests = queue.take(PUSH_BATCH_BYTES, GROUP_COMMIT).await;
+        if requests.is_empty() {
+            return Ok(());
+        }
+        match attempts(&mut lane, &requests).await {
+            Ok(counts) => {
+                for (request, count) in requests.into_iter().zip(counts) {
+                    let Count { accepted, quarantined } = count;
+                    answer(request, PushOutcome::Committed { accepted, quarantined });
+                }
+            }
+            Err(problem) => {
+                let report = problem.report();
+                for request in requests {
+                    answer(request, PushOutcome::Failed(report.clone()));
+                }
+                // Whether the failed batch is in the table is not known: look, so that the next one
+                // does not take its number.
+                resume(&mut lane).await?;
+            }
+        }
+    }
+}
+
+async fn resume(lane: &mut Lane) -> Result<(), Problem> {
+    let mut stop = lane.stages.stop.clone();
+    loop {
+        let Err(problem) = lane.resume().await else { return Ok(()) };
+        lane.trouble(problem.report());
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = stop.stopped() => return Err(problem),
+        }
+    }
+}
+
+fn answer(request: PushRequest, outcome: PushOutcome) {
+    if request.done.send(outcome).is_err() {
+        tracing::debug!("a client hung up before its answer");
+    }
+}
+
+async fn attempts(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>, Problem> {
+    for _ in 0..MAKE_AGAIN_MAX {
+        match attempt(lane, requests).await {
+            Ok(counts) => return Ok(counts),
+            Err(NotCommitted::MakeAgain) => {
+                lane.resume().await?;
+            }
+            Err(NotCommitted::Problem(problem)) => return Err(problem),
+        }
+    }
+    let table = lane.decoder.log_source().table.clone();
+    Err(lake::LakeError::Conflict { table }.into())
+}
+
+/// One batch, or several where one would be too large: a request is answered when the last of its
+/// records is committed.
+async fn attempt(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>, NotCommitted> {
+    let mut counts = Vec::with_capacity(requests.len());
+    let mut batcher = lane.batcher().await?;
+    for request in requests {
+        let mut session = session(lane, request);
+        let mut input = Some(request.body.clone());
+        let mut count = Count::default();
+        loop {
+            let before = tally(&batcher);
+            let (now, bytes) = (request.received, input.take());
+            let worked = blocking(&lane.source, move || {
+                if let Some(bytes) = bytes {
+                    batcher.receive(&mut session, 0, &bytes)?;
+                }
+                let done = batcher.work(&mut session, true, now)?;
+                Ok::<_, Problem>((batcher, session, done))
+            });
+            let done;
+            (batcher, session, done) = worked.await??;
+            let after = tally(&batcher);
+            count.accepted += after.accepted - before.accepted;
+            count.quarantined += after.quarantined - before.quarantined;
+            if done {
+                break;
+            }
+            lane.commit(batcher, None, Vec::new()).await?;
+            batcher = lane.batcher().await?;
+        }
+        counts.push(count);
+    }
+    if !batcher.is_empty() {
+        lane.commit(batcher, None, Vec::new()).await?;
+    }
+    Ok(counts)
+}
+
+fn tally(batcher: &Batcher) -> Count {
+    let quarantined = batcher.quarantined.len() as u64;
+    Count { accepted: batcher.records - quarantined, quarantined }
+}
+
+fn session(lane: &Lane, request: &PushRequest) -> Session {
+    let address = format!("{}/{}", lane.source, request.id);
+    let hash = ObjectHash::of(&[&address, "0"]);
+    let format = format_of_body(
+        &lane.decoder.log_source().format,
+        request.content_type.as_deref(),
+        &request.body,
+    );
+    let object = ObjectName { address: Arc::from(address), generation: 0, hash };
+    Session::new(object, Framer::new(&format, FrameState::default(), 0))
+}

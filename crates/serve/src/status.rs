@@ -1,0 +1,193 @@
+//! What each source is doing, for `dab status`.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use base::{Report, Timestamp};
+use lake::{Lake, LakeError, batch::Manifest};
+use serde::{Deserialize, Serialize};
+
+/// The key of the status in the lake.
+const STATUS_KEY: &str = "status.json";
+
+/// Rates are over this many seconds.
+pub const RATE_SECONDS: u64 = 60;
+
+/// A running pipeline, as of `updated`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The form's version.
+    pub version: u32,
+    /// When the process began.
+    pub started: Timestamp,
+    /// When this was written.
+    pub updated: Timestamp,
+    /// When the process ended in good order, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Timestamp>,
+    /// The address of its HTTP server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listening: Option<String>,
+    /// How many detections run.
+    pub detections: usize,
+    /// How many rule files or log sources have a problem.
+    pub project_problems: usize,
+    /// The sources, by name.
+    pub sources: BTreeMap<String, SourceStatus>,
+}
+
+/// A source. Counts are since the process began.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// Its log source.
+    pub log_source: String,
+    /// The table its events go to.
+    pub table: String,
+    /// How many records came in.
+    pub records: u64,
+    /// How many became rows.
+    pub rows: u64,
+    /// How many went to the quarantine.
+    pub quarantined: u64,
+    /// How many raw bytes came in.
+    pub bytes: u64,
+    /// How many matches its events made.
+    pub matches: u64,
+    /// How many alerts these raised.
+    pub alerts: u64,
+    /// Events each second over the last [`RATE_SECONDS`].
+    pub rate: f64,
+    /// The latest event time in the table from this source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<Timestamp>,
+    /// When its last batch was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_commit: Option<Timestamp>,
+    /// How long after their event time the events of the last batch were committed, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<f64>,
+    /// How many problems there were.
+    pub errors: u64,
+    /// The last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<Report>,
+}
+
+/// Where sources write what they are doing.
+#[derive(Debug)]
+pub(crate) struct Board(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: Status,
+    /// When how many events were committed, for rates.
+    recent: BTreeMap<String, VecDeque<(Timestamp, u64)>>,
+    changed: bool,
+}
+
+impl Board {
+    pub(crate) fn new(status: Status) -> Self {
+        Self(Mutex::new(Inner { status, recent: BTreeMap::new(), changed: true }))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Numbers for people: whatever a panic left behind is good enough.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn listening(&self, address: &str) {
+        self.inner().status.listening = Some(address.to_owned());
+    }
+
+    pub(crate) fn stopped(&self, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.status.stopped = Some(now);
+        inner.changed = true;
+    }
+
+    pub(crate) fn source(&self, name: &str, update: impl FnOnce(&mut SourceStatus)) {
+        let mut inner = self.inner();
+        update(inner.status.sources.entry(name.to_owned()).or_default());
+        inner.changed = true;
+    }
+
+    pub(crate) fn committed(&self, manifest: &Manifest, alerts: usize, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.changed = true;
+        let recent = inner.recent.entry(manifest.source.clone()).or_default();
+        recent.push_back((now, manifest.rows));
+        let source = inner.status.sources.entry(manifest.source.clone()).or_default();
+        source.records += manifest.records;
+        source.rows += manifest.rows;
+        source.quarantined += manifest.quarantined;
+        source.bytes += manifest.bytes;
+        source.matches += manifest.matches;
+        source.alerts += alerts as u64;
+        source.last_commit = Some(now);
+        if let Some(latest) = manifest.time_max {
+            source.last_event = source.last_event.max(Some(latest));
+            source.lag_seconds = Some(now.since(latest).as_secs_f64());
+        }
+    }
+
+    pub(crate) fn trouble(&self, source: &str, report: Report) {
+        self.source(source, |status| {
+            status.errors += 1;
+            status.last_error = Some(report);
+        });
+    }
+
+    /// The status now, if it changed since it was last asked for.
+    fn take(&self, now: Timestamp) -> Option<Status> {
+        let mut inner = self.inner();
+        let horizon = now.minus(std::time::Duration::from_secs(RATE_SECONDS));
+        let since = horizon.max(inner.status.started);
+        let span = now.since(since).as_secs_f64().max(1.0);
+        let Inner { status, recent, changed } = &mut *inner;
+        for (name, commits) in recent {
+            while commits.front().is_some_and(|(at, _)| *at < horizon) {
+                commits.pop_front();
+                *changed = true;
+            }
+            let events: u64 = commits.iter().map(|(_, rows)| rows).sum();
+            if let Some(source) = status.sources.get_mut(name) {
+                let rate = events as f64 / span;
+                source.rate = (rate * 10.0).round() / 10.0;
+            }
+        }
+        if !std::mem::take(changed) {
+            return None;
+        }
+        status.updated = now;
+        Some(status.clone())
+    }
+
+    /// The status as it was last taken.
+    pub(crate) fn status(&self) -> Status {
+        self.inner().status.clone()
+    }
+
+    /// Writes the status into the lake, if it changed.
+    pub(crate) async fn publish(&self, lake: &Lake, now: Timestamp) -> Result<(), LakeError> {
+        let Some(status) = self.take(now) else { return Ok(()) };
+        let json = serde_json::to_vec_pretty(&status).unwrap_or_default();
+        lake.put(STATUS_KEY, json.into()).await
+    }
+}
+
+impl Status {
+    /// Reads the status that the last process left; `None` if none ever ran.
+    ///
+    /// # Errors
+    ///
+    /// If the lake can't be read, or what is there is no status.
+    pub async fn read(lake: &Lake) -> Result<Option<Self>, LakeError> {
+        let Some(bytes) = lake.get(STATUS_KEY).await? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| LakeError::Corrupt {
+            address: lake.address(STATUS_KEY),
+            reason: error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! The subcommands, a file each.
+
+mod alerts;
+mod demo;
+mod quarantine;
+mod query;
+mod rules;
+mod run;
+mod schema;
+mod status;
+mod tables;
+
+use std::path::Path;
+
+use base::Problem;
+
+use crate::output::Output;
+
+/// What dab can be asked to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Runs the pipeline: collects, stores, detects, alerts.
+    Run(run::Args),
+    /// Shows it all at work on a made-up company with a made-up attack.
+    Demo(demo::Args),
+    /// Looks for events: words, `field:value`, and `| …`.
+    Search(query::SearchArgs),
+    /// Answers an SQL query over the tables.
+    Sql(query::SqlArgs),
+    /// Lists the tables.
+    Tables,
+    /// Lists the alerts, newest first.
+    Alerts(alerts::Args),
+    /// Shows and replays what could not be decoded.
+    #[command(subcommand)]
+    Quarantine(quarantine::Action),
+    /// Tells what each source is doing.
+    Status,
+    /// Loads the detections and log sources, and lists what is wrong with them.
+    Rules,
+    /// Prints the JSON schema of the settings.
+    Schema,
+}
+
+/// Does it. Answers the exit code.
+pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Result<u8, Problem> {
+    match command {
+        Command::Run(args) => run::run(&args, config, output).await,
+        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Search(args) => query::search(&args, config, output).await,
+        Command::Sql(args) => query::sql(&args, config, output).await,
+        Command::Tables => tables::run(config, output).await,
+        Command::Alerts(args) => alerts::run(&args, config, output).await,
+        Command::Quarantine(action) => quarantine::run(action, config, output).await,
+        Command::Status => status::run(config, output).await,
+        Command::Rules => rules::run(config, output),
+        Command::Schema => Ok(schema::run()),
+    }
+}

@@ -1,0 +1,85 @@
+//! `dab run`: the pipeline.
+
+use std::{path::Path, sync::Arc};
+
+use base::{Problem, fault};
+
+use crate::{
+    console::Console,
+    host::process::{Host, color, stop_on_signal, tell_problems},
+    output::{self, Output},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Reads what is there, then ends.
+    #[arg(long)]
+    once: bool,
+
+    /// Tells of every commit.
+    #[arg(long, short)]
+    verbose: bool,
+
+    /// Decodes only, and stores nothing: for measuring.
+    #[arg(long, hide = true, requires = "once")]
+    decode_only: bool,
+
+    /// Dies at a point, or `point:n`: for proving that nothing is lost there.
+    #[arg(long, hide = true, value_parser = fault_point, value_name = "POINT")]
+    crash_at: Option<(fault::Point, u64)>,
+}
+
+fn fault_point(text: &str) -> Result<(fault::Point, u64), String> {
+    let (name, times) = text.split_once(':').unwrap_or((text, "1"));
+    let names = || fault::Point::ALL.map(fault::Point::name).join(", ");
+    let point = fault::Point::ALL.into_iter().find(|point| point.name() == name);
+    let point = point.ok_or_else(|| format!("the points are {}", names()))?;
+    let times = times.parse().map_err(|_| format!("`{times}` is no number"))?;
+    Ok((point, times))
+}
+
+pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
+    if let Some((point, times)) = args.crash_at {
+        fault::arm(point, times);
+    }
+    let host = Host::open(config)?;
+    let project = host.project();
+    tell_problems(&project.problems, output);
+    let commits = args.verbose;
+    let observer = Arc::new(Console { output, color: color(), commits });
+    let mut parts = host.parts(&project, observer)?;
+    (parts.once, parts.decode_only) = (args.once, args.decode_only);
+    if parts.buckets.is_empty() && (args.once || parts.http.is_none()) {
+        output::error_line("there is nothing to read: the settings have no `collect`");
+    }
+    let (switch, stop) = serve::stop_signal();
+    let signals = tokio::spawn(stop_on_signal(switch.clone()));
+    let status = serve::run(parts, switch, stop).await;
+    signals.abort();
+    let status = status?;
+    if args.once {
+        summary(&status, output);
+    }
+    Ok(crate::FINE)
+}
+
+fn summary(status: &serve::Status, output: Output) {
+    if output == Output::Json {
+        output::error_line(&serde_json::to_string(status).unwrap_or_default());
+        return;
+    }
+    let sum = |count: fn(&serve::SourceStatus) -> u64| status.sources.values().map(count).sum();
+    let records: u64 = sum(|source| source.records);
+    let rows: u64 = sum(|source| source.rows);
+    let quarantined: u64 = sum(|source| source.quarantined);
+    let (matches, alerts): (u64, u64) = (sum(|source| source.matches), sum(|source| source.alerts));
+    let count = output::count;
+    output::error_line(&format!(
+        "{} records: {} events, {} in quarantine; {} matches, {} alerts",
+        count(records),
+        count(rows),
+        count(quarantined),
+        count(matches),
+        count(alerts)
+    ));
+}

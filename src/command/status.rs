@@ -1,0 +1,69 @@
+//! `dab status`: what each source is doing.
+
+use std::path::Path;
+
+use base::{Clock as _, Problem, SystemClock, Timestamp};
+use serve::Status;
+
+use crate::output::{self, Output};
+
+pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
+    let lake = super::query::catalog(config)?;
+    let Some(status) = Status::read(&lake).await? else {
+        output::error_line("dab has not run on this lake yet");
+        return Ok(crate::FINE);
+    };
+    if output == Output::Json {
+        output::line(&serde_json::to_string(&status).unwrap_or_default());
+        return Ok(crate::FINE);
+    }
+    // The lock of a lake in a folder tells for sure; on a bucket, the status must do.
+    let is_running = match lake.folder() {
+        Some(_) => lake.lock().is_err(),
+        None => status.stopped.is_none(),
+    };
+    let state = if is_running { "running" } else { "not running" };
+    output::error_line(&format!(
+        "{state}; started {}, status of {}; {} detections, {} problems in rules and log sources{}",
+        status.started,
+        status.updated,
+        status.detections,
+        status.project_problems,
+        status.listening.as_ref().map(|at| format!("; http://{at}")).unwrap_or_default(),
+    ));
+    let ago = |time: Option<Timestamp>| {
+        time.map_or("-".to_owned(), |time| {
+            format!("{} s ago", SystemClock.now().since(time).as_secs())
+        })
+    };
+    let rows: Vec<_> = status
+        .sources
+        .iter()
+        .filter(|(_, source)| source.records > 0 || source.errors > 0 || !is_http(source))
+        .map(|(name, source)| {
+            [
+                name.clone(),
+                source.rows.to_string(),
+                source.quarantined.to_string(),
+                source.rate.to_string(),
+                source.last_event.map_or("-".to_owned(), |time| time.to_string()),
+                source.lag_seconds.map_or("-".to_owned(), |lag| format!("{lag:.1} s")),
+                ago(source.last_commit),
+                source.alerts.to_string(),
+                source.errors.to_string(),
+                source.last_error.as_ref().map_or("-".to_owned(), |error| error.message.clone()),
+            ]
+        })
+        .collect();
+    let header = [
+        "source", "events", "quarantined", "events/s", "last event", "lag", "last commit", "alerts",
+        "errors", "last error",
+    ];
+    output::rows(header, &rows, output);
+    Ok(crate::FINE)
+}
+
+/// Every log source can be posted to; those that never were are not listed.
+fn is_http(source: &serve::SourceStatus) -> bool {
+    source.last_commit.is_none() && source.bytes == 0
+}

@@ -1,0 +1,224 @@
+//! dab as one process: settings to a pipeline, and the signals that end it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use base::{Clock, Problem, Report, StateStore, SystemClock};
+use collect::{BucketSettings, Location};
+use decode::Decoder;
+use detect::FullScan;
+use lake::{
+    Lake,
+    state::{LocalState, ObjectState},
+};
+use notify::{ReqwestClient, Webhook, WebhookSettings};
+use serve::{BucketSpec, Observer, Parts, Secret, StopSwitch, Token};
+use vet::Project;
+
+use crate::settings::{self, Settings, SettingsError};
+
+/// The settings with the folder they are in.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) settings: Settings,
+    base: PathBuf,
+    clock: Arc<dyn Clock>,
+}
+
+impl Host {
+    /// Reads the settings.
+    pub(crate) fn open(config: &Path) -> Result<Self, Problem> {
+        let settings = Settings::read(config)?;
+        let base = config.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let base = base.unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { settings, base, clock: Arc::new(SystemClock) })
+    }
+
+    /// The lake, opened for reading or writing.
+    pub(crate) fn lake(&self) -> Result<Arc<Lake>, Problem> {
+        let clock = Arc::clone(&self.clock);
+        if !self.settings.lake.contains("://") {
+            return Ok(Arc::new(Lake::in_folder(&self.base.join(&self.settings.lake), clock)?));
+        }
+        let location = self.location(&self.settings.lake)?;
+        let wrong = |message: String| SettingsError::Value {
+            message,
+            help: "write a folder, or `s3://bucket/prefix`".into(),
+            path: "lake".into(),
+        };
+        let url = url::Url::parse(&self.settings.lake)
+            .map_err(|error| wrong(format!("`lake` is no address: {error}")))?;
+        let root = location.prefix().clone();
+        Ok(Arc::new(Lake::on_store(location.store(), root, url, clock)))
+    }
+
+    /// The rules and log sources.
+    pub(crate) fn project(&self) -> Project {
+        let paths = |paths: &[PathBuf]| paths.iter().map(|path| self.base.join(path)).collect();
+        let (detections, log_sources): (Vec<_>, Vec<_>) =
+            (paths(&self.settings.detections), paths(&self.settings.log_sources));
+        vet::load(&detections, &log_sources, true)
+    }
+
+    /// Everything a pipeline needs.
+    pub(crate) fn parts(&self, project: &Project, observer: Arc<dyn Observer>) -> Result<Parts, Problem> {
+        let lake = self.lake()?;
+        let state: Arc<dyn StateStore> = match lake.folder() {
+            Some(folder) => Arc::new(LocalState::open(&folder.join(lake::layout::STATE))?),
+            None => {
+                let root = self.location(&self.settings.lake)?.prefix().clone();
+                Arc::new(ObjectState::new(lake.store(), root.join(lake::layout::STATE)))
+            }
+        };
+        let routes = project
+            .log_sources
+            .iter()
+            .map(|source| (source.name.clone(), source.sigma.clone()))
+            .collect();
+        let mut decoders = Vec::new();
+        for source in &project.log_sources {
+            match Decoder::new(source.clone()) {
+                Ok(decoder) => decoders.push(Arc::new(decoder)),
+                Err(mut errors) => {
+                    if let Some(error) = errors.pop() {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+        Ok(Parts {
+            lake,
+            state,
+            decoders,
+            matcher: Arc::new(FullScan::new(project.rules.clone(), &routes)),
+            receivers: self.receivers()?,
+            buckets: self.buckets()?,
+            http: self.http()?,
+            clock: Arc::clone(&self.clock),
+            observer,
+            project_problems: project.problems.len(),
+            once: false,
+            decode_only: false,
+        })
+    }
+
+    fn location(&self, text: &str) -> Result<Location, Problem> {
+        let s3 = &self.settings.s3;
+        let mut options = Vec::new();
+        let mut option = |key: &str, value: Option<String>| {
+            options.extend(value.map(|value| (key.to_owned(), value)));
+        };
+        option("endpoint", s3.endpoint.clone());
+        option("region", s3.region.clone());
+        option("allow_http", s3.allow_http.then(|| "true".to_owned()));
+        if text.starts_with("s3://") {
+            for (key, secret) in [
+                ("aws_access_key_id", &s3.access_key_id),
+                ("aws_secret_access_key", &s3.secret_access_key),
+            ] {
+                option(key, secret.as_ref().map(|secret| secret.read(&self.base)).transpose()?);
+            }
+        }
+        Ok(Location::parse(text, &self.base, &options)?)
+    }
+
+    fn buckets(&self) -> Result<Vec<BucketSpec>, Problem> {
+        let mut specs = Vec::new();
+        for source in &self.settings.collect {
+            let defaults = BucketSettings::new(&source.name);
+            specs.push(BucketSpec {
+                name: source.name.clone(),
+                log_source: source.log_source.clone(),
+                location: self.location(&source.from)?,
+                settings: BucketSettings {
+                    include: source.include.clone(),
+                    exclude: source.exclude.clone(),
+                    settle: Duration::from_secs(source.settle_seconds),
+                    decompression_ratio_max: source
+                        .decompression_ratio_max
+                        .unwrap_or(defaults.decompression_ratio_max),
+                    decompressed_bytes_max: source
+                        .decompressed_bytes_max
+                        .unwrap_or(defaults.decompressed_bytes_max),
+                    ..defaults
+                },
+                poll: Duration::from_secs(source.poll_seconds),
+                commit_every: Duration::from_secs(source.commit_seconds),
+            });
+        }
+        Ok(specs)
+    }
+
+    fn http(&self) -> Result<Option<(String, Vec<Token>)>, Problem> {
+        let Some(address) = &self.settings.listen else { return Ok(None) };
+        let mut tokens = Vec::new();
+        for token in &self.settings.ingest.tokens {
+            tokens.push(Token {
+                name: token.name.clone(),
+                secret: Secret::new(token.token.read(&self.base)?),
+                log_sources: token.log_sources.clone(),
+            });
+        }
+        Ok(Some((address.clone(), tokens)))
+    }
+
+    fn receivers(&self) -> Result<Vec<Arc<dyn notify::Receiver>>, Problem> {
+        let mut receivers: Vec<Arc<dyn notify::Receiver>> = Vec::new();
+        let client: Arc<dyn notify::HttpClient> = Arc::new(ReqwestClient::new()?);
+        for receiver in &self.settings.receivers {
+            let secret = &receiver.webhook.secret;
+            let secret = secret.as_ref().map(|secret| secret.read(&self.base)).transpose()?;
+            let settings = WebhookSettings {
+                name: receiver.name.clone(),
+                url: notify::Secret::new(&receiver.webhook.url),
+                secret: secret.map(notify::Secret::new),
+                headers: Vec::new(),
+            };
+            let webhook = Webhook::new(settings, Arc::clone(&client), Arc::clone(&self.clock))?;
+            receivers.push(Arc::new(webhook));
+        }
+        Ok(receivers)
+    }
+}
+
+/// Tells what is wrong with the rules and log sources. They do not stop the rest.
+pub(crate) fn tell_problems(problems: &[Report], output: crate::output::Output) {
+    /// More than this is a list to read, not a message: `dab rules` has them all.
+    const SHOWN_MAX: usize = 10;
+    for report in problems.iter().take(SHOWN_MAX) {
+        crate::output::problem(report, output);
+    }
+    if problems.len() > SHOWN_MAX {
+        let more = problems.len() - SHOWN_MAX;
+        crate::output::error_line(&format!("and {more} more: `dab rules` lists them all"));
+    }
+}
+
+/// Pulls the switch when the process is asked to end.
+pub(crate) async fn stop_on_signal(switch: StopSwitch) {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                tokio::select! {
+                    _ = interrupted => {}
+                    _ = terminated.recv() => {}
+                }
+            }
+            Err(_) => drop(interrupted.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupted.await);
+    switch.stop();
+}
+
+/// Whether alerts are printed in color.
+pub(crate) fn color() -> bool {
+    settings::wants_color()
+}

@@ -1,0 +1,73 @@
+//! `dab`: a serverless SIEM in one binary. This file reads the command line; each subcommand has a
+//! file of its own.
+
+mod command;
+mod console;
+mod host;
+mod output;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{command::Command, output::Output};
+
+/// Detect all baddies: logs in, alerts out, everything searchable.
+#[derive(Debug, Parser)]
+#[command(name = "dab", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// The settings.
+    #[arg(long, global = true, default_value = "dab.yaml", value_name = "FILE")]
+    config: std::path::PathBuf,
+
+    /// How results are written.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+/// Everything is fine.
+const FINE: u8 = 0;
+/// Something was found that a person should look at.
+const FINDINGS: u8 = 1;
+/// The user's files are wrong.
+const FILES: u8 = 2;
+/// The arguments, the settings or the surroundings are wrong.
+const SETTINGS: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            // Where even this can't be printed, the exit code must do.
+            error.print().unwrap_or_default();
+            return ExitCode::from(if is_help { FINE } else { SETTINGS });
+        }
+    };
+    settings::init_log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error_line(&format!("error: the runtime can't be started: {error}"));
+            return ExitCode::from(SETTINGS);
+        }
+    };
+    let done = runtime.block_on(command::run(cli.command, &cli.config, cli.output));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            output::problem(&problem.report(), cli.output);
+            ExitCode::from(exit_code(&problem.report().code))
+        }
+    }
+}
+
+/// Mistakes in rules, log sources and queries are the user's files; all else is surroundings.
+fn exit_code(code: &str) -> u8 {
+    let is_file = code.starts_with("DAB02") || code.starts_with("DAB03") || code.starts_with("DAB052");
+    if is_file { FILES } else { SETTINGS }
+}

@@ -1,0 +1,315 @@
+//! The settings: `dab.yaml`, and the only place that reads the environment.
+
+use std::path::{Path, PathBuf};
+
+use base::{Code, Explain, Place, Problem};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What `dab.yaml` holds. Paths are relative to the file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The version of this form: 1.
+    pub(crate) version: u32,
+    /// Where everything is stored: a folder, or `s3://bucket/prefix`.
+    pub(crate) lake: String,
+    /// Files and folders with log sources of your own; those that come with dab are there anyway,
+    /// and one of the same name replaces them.
+    #[serde(default)]
+    pub(crate) log_sources: Vec<PathBuf>,
+    /// Files and folders with detections.
+    #[serde(default)]
+    pub(crate) detections: Vec<PathBuf>,
+    /// Where HTTP listens, such as `127.0.0.1:8514`; port 0 takes any that is free. Nowhere if it
+    /// is left out.
+    #[serde(default)]
+    pub(crate) listen: Option<String>,
+    /// What is read from folders and buckets.
+    #[serde(default)]
+    pub(crate) collect: Vec<Collect>,
+    /// What is taken in by HTTP.
+    #[serde(default)]
+    pub(crate) ingest: Ingest,
+    /// Who is told of alerts.
+    #[serde(default)]
+    pub(crate) receivers: Vec<Receiver>,
+    /// How S3 is reached, where it is used.
+    #[serde(default)]
+    pub(crate) s3: S3,
+}
+
+/// A folder or a prefix of a bucket.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Collect {
+    /// The source's name: how far it is read is kept under it.
+    pub(crate) name: String,
+    /// The log source that decodes it.
+    pub(crate) log_source: String,
+    /// A folder, or `s3://bucket/prefix`.
+    pub(crate) from: String,
+    /// Which files are read, as patterns such as `**/*.json.gz`; all if empty.
+    #[serde(default)]
+    pub(crate) include: Vec<String>,
+    /// Which of these are not.
+    #[serde(default)]
+    pub(crate) exclude: Vec<String>,
+    /// The time between two listings.
+    #[serde(default = "one")]
+    pub(crate) poll_seconds: u64,
+    /// How long a file must be unchanged before its last line counts without a line end.
+    #[serde(default = "five")]
+    pub(crate) settle_seconds: u64,
+    /// How long events may wait to be committed together. Shorter means smaller files.
+    #[serde(default = "five")]
+    pub(crate) commit_seconds: u64,
+    /// How many times larger than its compressed form a file may become, past its first 64 MiB.
+    #[serde(default)]
+    pub(crate) decompression_ratio_max: Option<u64>,
+    /// The most bytes a compressed file may unpack to.
+    #[serde(default)]
+    pub(crate) decompressed_bytes_max: Option<u64>,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+const fn five() -> u64 {
+    5
+}
+
+/// What is taken in by HTTP.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ingest {
+    /// Who may send events. Without one, nobody.
+    #[serde(default)]
+    pub(crate) tokens: Vec<Token>,
+}
+
+/// A bearer token.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Token {
+    /// Its name, for the log.
+    pub(crate) name: String,
+    /// Where the token is.
+    pub(crate) token: SecretRef,
+    /// The log sources it is for; all if empty.
+    #[serde(default)]
+    pub(crate) log_sources: Vec<String>,
+}
+
+/// Where a secret is: settings never hold one themselves.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum SecretRef {
+    /// In a variable of the environment.
+    Env(String),
+    /// In a file; white space around it does not count.
+    File(PathBuf),
+}
+
+/// Who is told of alerts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Receiver {
+    /// Its name.
+    pub(crate) name: String,
+    /// A generic webhook.
+    pub(crate) webhook: Webhook,
+}
+
+/// An address that alerts are posted to.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhook {
+    /// The address.
+    pub(crate) url: String,
+    /// The key that bodies are signed with; unsigned without one.
+    #[serde(default)]
+    pub(crate) secret: Option<SecretRef>,
+}
+
+/// How S3, or a store that speaks its language, is reached.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct S3 {
+    /// The address of a store that is not AWS's.
+    #[serde(default)]
+    pub(crate) endpoint: Option<String>,
+    /// The region.
+    #[serde(default)]
+    pub(crate) region: Option<String>,
+    /// Whether plain HTTP will do: for tests on this machine.
+    #[serde(default)]
+    pub(crate) allow_http: bool,
+    /// The access key's id.
+    #[serde(default)]
+    pub(crate) access_key_id: Option<SecretRef>,
+    /// The access key's secret.
+    #[serde(default)]
+    pub(crate) secret_access_key: Option<SecretRef>,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("the settings `{path}` can't be read")]
+    Unreadable {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{message}")]
+    Form { message: String, help: Option<String>, place: Place },
+    #[error("{message}")]
+    Value { message: String, help: String, path: String },
+    #[error("the secret in {place} can't be read: {reason}")]
+    Secret { place: String, reason: String },
+}
+
+impl Explain for SettingsError {
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::Unreadable { .. } => "DAB0101",
+            Self::Form { .. } => "DAB0102",
+            Self::Value { .. } => "DAB0103",
+            Self::Secret { .. } => "DAB0104",
+        })
+    }
+
+    fn place(&self) -> Option<Place> {
+        match self {
+            Self::Form { place, .. } => Some(place.clone()),
+            Self::Value { path, .. } => Some(Place::Object(path.clone())),
+            Self::Unreadable { .. } | Self::Secret { .. } => None,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => {
+                Some("name the file with `--config`, or begin with `dab demo`".into())
+            }
+            Self::Form { help, .. } => help.clone(),
+            Self::Value { help, .. } => Some(help.clone()),
+            Self::Secret { .. } => Some("set the variable, or make the file readable".into()),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks a file of settings. Connects to nothing.
+    pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::Unreadable { path: shown.clone(), source })?;
+        let settings: Self =
+            serde_saphyr::from_str(&text).map_err(|error| form_error(&shown, &error))?;
+        settings.check(&shown)?;
+        Ok(settings)
+    }
+
+    fn check(&self, path: &str) -> Result<(), SettingsError> {
+        let wrong = |message: String, help: &str| {
+            Err(SettingsError::Value { message, help: help.to_owned(), path: path.to_owned() })
+        };
+        if self.version != 1 {
+            return wrong(format!("`version` is {}", self.version), "write `version: 1`");
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for source in &self.collect {
+            let ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            let name = &source.name;
+            if name.is_empty() || name.len() > 64 || !name.chars().all(ok) {
+                let help = "use 1 to 64 of the characters `A-Z a-z 0-9 _ -`";
+                return wrong(format!("`{name}` can't name a source"), help);
+            }
+            if !seen.insert(name) {
+                return wrong(format!("two sources are called `{name}`"), "rename one of them");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn form_error(path: &str, error: &serde_saphyr::Error) -> SettingsError {
+    let at = error.location().unwrap_or(serde_saphyr::Location::UNKNOWN);
+    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
+    let (line, column) = (number(at.line()), number(at.column()));
+    let place = Place::File { path: path.to_owned(), line, column };
+    let text = error.without_snippet().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    match first.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`')) {
+        Some((key, rest)) => {
+            let (_, keys) = rest.split_once("expected ").unwrap_or(("", rest));
+            let keys = keys.trim_start_matches("one of ");
+            let keys = keys.rsplit_once(" at line").map_or(keys, |(keys, _)| keys);
+            let help = Some(format!("use one of: {keys}"));
+            SettingsError::Form { message: format!("unknown key `{key}`"), help, place }
+        }
+        None => SettingsError::Form { message: first.to_owned(), help: None, place },
+    }
+}
+
+impl SecretRef {
+    /// Reads the secret. Files are relative to `base`.
+    #[expect(clippy::disallowed_methods, reason = "this module is the one that reads the environment")]
+    pub(crate) fn read(&self, base: &Path) -> Result<String, SettingsError> {
+        let (place, read) = match self {
+            Self::Env(name) => {
+                (format!("the variable `{name}`"), std::env::var(name).map_err(|e| e.to_string()))
+            }
+            Self::File(path) => {
+                let path = base.join(path);
+                let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+                (format!("`{}`", path.display()), read)
+            }
+        };
+        match read {
+            Ok(secret) if secret.trim().is_empty() => {
+                Err(SettingsError::Secret { place, reason: "it is empty".into() })
+            }
+            Ok(secret) => Ok(secret.trim().to_owned()),
+            Err(reason) => Err(SettingsError::Secret { place, reason }),
+        }
+    }
+}
+
+/// What the environment says about the terminal.
+#[expect(clippy::disallowed_methods, reason = "this module is the one that reads the environment")]
+pub(crate) fn wants_color() -> bool {
+    let no_color = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
+    !no_color && crate::output::is_terminal()
+}
+
+/// How wide the terminal is, if the environment knows.
+#[expect(clippy::disallowed_methods, reason = "this module is the one that reads the environment")]
+pub(crate) fn terminal_width() -> Option<usize> {
+    if !crate::output::is_terminal() {
+        return None;
+    }
+    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).or(Some(120))
+}
+
+/// Logs go to the standard error; `DAB_LOG` says which, in the syntax of `tracing`'s `EnvFilter`.
+#[expect(clippy::disallowed_methods, reason = "this module is the one that reads the environment")]
+pub(crate) fn init_log() {
+    let filter = std::env::var("DAB_LOG").unwrap_or_else(|_| "error".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+}
+
+/// The JSON schema of the settings.
+pub(crate) fn schema() -> String {
+    let schema = schemars::schema_for!(Settings);
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
+}
