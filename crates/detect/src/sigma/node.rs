@@ -164,7 +164,6 @@ pub(crate) fn parse(text: &str) -> Vec<Result<Node, RuleError>> {
 }
 
 struct Reader<'t> {
-    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     /// What anchors stand for, with the number of nodes and bytes each holds.
     anchors: HashMap<usize, (Node, usize, usize)>,
@@ -185,7 +184,7 @@ struct Open {
 impl<'t> Reader<'t> {
     fn new(text: &'t str, options: Options) -> Self {
         let parser = Parser::new_from_str_with_options(text, options);
-        Self { text, parser, anchors: HashMap::new(), nodes: 0, bytes: 0 }
+        Self { parser, anchors: HashMap::new(), nodes: 0, bytes: 0 }
     }
 
     fn read(mut self) -> Vec<Result<Node, RuleError>> {
@@ -271,27 +270,19 @@ impl<'t> Reader<'t> {
         let (text_line, text_column, keeps_lines) = match style {
             ScalarStyle::Plain => (line, column, false),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => (line, column + 1, false),
+            // The span of a block begins with its first line that is not blank.
             ScalarStyle::Literal | ScalarStyle::Folded => {
-                let (line, column) = self.block_start(line);
-                (line, column, style == ScalarStyle::Literal)
+                let blank = text.chars().take_while(|char| *char == '\n').count();
+                let indent = span.indent.and_then(|indent| u32::try_from(indent).ok());
+                (
+                    line.saturating_sub(u32::try_from(blank).unwrap_or(0)),
+                    indent.map_or(column, |indent| indent + 1),
+                    style == ScalarStyle::Literal,
+                )
             }
         };
         let scalar = Scalar { text, is_plain, text_line, text_column, keeps_lines };
         Ok(Node { line, column, kind: Kind::Scalar(scalar) })
-    }
-
-    /// Where the text of a block scalar begins whose header is on `header_line`, or whose text
-    /// begins there: the first line below the header that is not blank.
-    fn block_start(&self, header_line: u32) -> (u32, u32) {
-        let skipped = usize::try_from(header_line).unwrap_or(usize::MAX);
-        for (line, text) in (header_line + 1..).zip(self.text.lines().skip(skipped)) {
-            let unindented = text.trim_start_matches(' ');
-            if !unindented.is_empty() {
-                let indent = u32::try_from(text.len() - unindented.len()).unwrap_or(0);
-                return (line, indent + 1);
-            }
-        }
-        (header_line + 1, 1)
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<Node, RuleError> {
