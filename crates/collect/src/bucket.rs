@@ -263,6 +263,7 @@ impl BucketSource {
             entry.done = ended.is_final
                 && offset >= ended.at
                 && entry.version.is_same(&ended.listed.version);
+            entry.end = entry.end.filter(|_| !entry.done);
         }
     }
 

@@ -153,7 +153,7 @@ impl Explain for CollectError {
             }
             Self::Setting { .. } => return None,
             Self::Checkpoint { .. } => {
-                "use the version of dab that wrote it, or a newer one, or remove it to read \
+                "use the dab that wrote it or a newer one, or give the source another name to read \
                  everything again"
             }
             Self::Unlisted { .. } => {

@@ -1,13 +1,13 @@
 //! What is remembered of each object, and its stored form.
 //!
 //! The form is JSON with a version; an old sample of every version stays in `tests/checkpoints/`.
-//! Version 1 has one entry for each object that was read or replaced, by its path below the
-//! location.
+//! Version 1 has one entry for each object that was read or replaced, by its folder below the
+//! location (with a slash at the end) and its name there.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use base::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{decompress::Format, list::Listed, reader::Reader};
@@ -25,11 +25,11 @@ pub(crate) struct Print(u64, u64, u64);
 impl Print {
     /// The print of `bytes`, which begin at `start`.
     pub(crate) fn of(start: u64, bytes: &[u8]) -> Self {
-        // FNV-1a with 64 bits: it is part of the stored form.
+        // FNV-1a with 64 bits, folded to 48, which are short in JSON: part of the stored form.
         let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Self(start, bytes.len() as u64, hash)
+        Self(start, bytes.len() as u64, (hash ^ (hash >> 48)) & 0xffff_ffff_ffff)
     }
 
     pub(crate) const fn start(self) -> u64 {
@@ -46,14 +46,27 @@ impl Print {
 }
 
 /// One state of an object's content, as the store tells it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Version {
     /// Raw bytes.
     pub(crate) size: u64,
     /// Microseconds since 1970.
     pub(crate) modified: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) etag: Option<String>,
+}
+
+/// As a list, because there is one for each object.
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.size, self.modified, &self.etag).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (size, modified, etag) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { size, modified, etag })
+    }
 }
 
 impl Version {
@@ -88,7 +101,6 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) done: bool,
     /// The version last read.
-    #[serde(flatten)]
     pub(crate) version: Version,
     /// How it is compressed, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +111,7 @@ pub(crate) struct Entry {
     /// The last bytes that were read of it.
     #[serde(default, skip_serializing_if = "Print::is_unset")]
     pub(crate) tail: Print,
-    /// The decompressed size of `version`, once its end was reached.
+    /// The decompressed size of `version`, once its end was reached; not kept once it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) end: Option<u64>,
     /// What only this process knows.
@@ -170,7 +182,7 @@ impl Entry {
 #[derive(Deserialize)]
 struct Stored {
     location: String,
-    objects: BTreeMap<String, Entry>,
+    objects: BTreeMap<String, BTreeMap<String, Entry>>,
 }
 
 #[derive(Deserialize)]
@@ -186,33 +198,40 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(String, BTreeMap<Arc<str>, Entry>), 
         return Err(format!("it has version {version}, this dab reads version {VERSION}"));
     }
     let stored: Stored = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let entries = stored.objects.into_iter().map(|(path, entry)| (path.into(), entry));
-    Ok((stored.location, entries.collect()))
+    let mut entries = BTreeMap::new();
+    for (folder, objects) in stored.objects {
+        for (name, entry) in objects {
+            entries.insert(format!("{folder}{name}").into(), entry);
+        }
+    }
+    Ok((stored.location, entries))
+}
+
+#[derive(Serialize)]
+struct Storing<'a> {
+    version: u32,
+    location: &'a str,
+    objects: BTreeMap<&'a str, Objects<'a>>,
+}
+
+/// The objects of one folder.
+#[derive(Default)]
+struct Objects<'a>(Vec<(&'a str, &'a Entry)>);
+
+impl Serialize for Objects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 /// The stored form.
 pub(crate) fn write(location: &str, entries: &BTreeMap<Arc<str>, Entry>) -> Vec<u8> {
-    struct Objects<'a>(&'a BTreeMap<Arc<str>, Entry>);
-
-    impl Serialize for Objects<'_> {
-        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_map(
-                self.0
-                    .iter()
-                    .filter(|(_, entry)| entry.is_worth_storing())
-                    .map(|(path, entry)| (path.as_ref(), entry)),
-            )
-        }
+    let mut objects = BTreeMap::<&str, Objects<'_>>::new();
+    for (path, entry) in entries.iter().filter(|(_, entry)| entry.is_worth_storing()) {
+        let slash = path.rfind('/').map_or(0, |slash| slash + 1);
+        let (folder, name) = path.split_at(slash);
+        objects.entry(folder).or_default().0.push((name, entry));
     }
-
-    #[derive(Serialize)]
-    struct Storing<'a> {
-        version: u32,
-        location: &'a str,
-        objects: Objects<'a>,
-    }
-
     // Maps with text as keys and plain values: JSON has a form for all of it.
-    serde_json::to_vec(&Storing { version: VERSION, location, objects: Objects(entries) })
-        .unwrap_or_default()
+    serde_json::to_vec(&Storing { version: VERSION, location, objects }).unwrap_or_default()
 }

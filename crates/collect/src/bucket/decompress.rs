@@ -83,7 +83,7 @@ impl Decompressor {
     pub(crate) fn zstd(window_log_max: u32) -> std::io::Result<Self> {
         let mut decoder = Decoder::new()?;
         decoder.set_parameter(DParameter::WindowLogMax(window_log_max))?;
-        Ok(Self::Zstd(Zstd { decoder, between: true }))
+        Ok(Self::Zstd(Zstd { decoder, between: true, wanted: 0, holds: false }))
     }
 
     /// Unpacks until the input is used up and drained, the output is full, or damage is met.
@@ -108,29 +108,47 @@ impl Decompressor {
 pub(crate) struct Zstd {
     decoder: Decoder<'static>,
     between: bool,
+    /// How many bytes make up the next block.
+    wanted: usize,
+    /// The last call filled its output: there may be more of the block.
+    holds: bool,
 }
 
+/// The shortest frame header.
+const FRAME_HEADER_BYTES_MIN: usize = 5;
+
 impl Zstd {
+    /// Goes block by block, and takes a block's end before the next is begun: when a call fails,
+    /// all that it unpacked is lost.
     fn run(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
-        let (mut from, mut to) = (InBuffer::around(input), OutBuffer::around(output));
-        let mut damage = None;
-        while to.pos() < to.capacity() {
-            if self.between && from.pos() == input.len() {
-                break;
+        let mut progress = Progress::default();
+        loop {
+            let rest = input.get(progress.read..).unwrap_or_default();
+            let room = output.get_mut(progress.written..).unwrap_or_default();
+            if room.is_empty() || (self.between && rest.is_empty()) {
+                return progress;
             }
-            let before = (from.pos(), to.pos());
-            match self.decoder.run(&mut from, &mut to) {
-                Ok(hint) => self.between = hint == 0,
+            let length = if self.holds { 0 } else { self.wanted.max(FRAME_HEADER_BYTES_MIN) };
+            let block = rest.get(..length).unwrap_or(rest);
+            let has_nothing_new = block.is_empty() && !self.holds;
+            let room_bytes = room.len();
+            let (mut from, mut to) = (InBuffer::around(block), OutBuffer::around(room));
+            let result = self.decoder.run(&mut from, &mut to);
+            let (read, written) = (from.pos(), to.pos());
+            progress.read += read;
+            progress.written += written;
+            match result {
+                Ok(hint) => (self.between, self.wanted) = (hint == 0, hint),
                 Err(error) => {
-                    damage = Some(error.to_string());
-                    break;
+                    progress.damage = Some(error.to_string());
+                    return progress;
                 }
             }
-            if before == (from.pos(), to.pos()) && !self.between {
-                break;
+            self.holds = written == room_bytes;
+            if has_nothing_new && written == 0 && !self.between {
+                return progress;
             }
         }
-        Progress { read: from.pos(), written: to.pos(), damage }
     }
 }
 
@@ -222,13 +240,14 @@ impl Gzip {
                 Ok(0)
             }
             GzipState::Between => {
-                self.state = GzipState::Header(Header::default());
+                let is_later = self.any_member;
+                self.state = GzipState::Header(Header { is_later, ..Header::default() });
                 Ok(0)
             }
             GzipState::Padding => {
                 let zeros = input.iter().take_while(|byte| **byte == 0).count();
                 if zeros < input.len() {
-                    return Err("there is something after the last member".to_owned());
+                    return Err(AFTER_LAST.to_owned());
                 }
                 Ok(zeros)
             }
@@ -271,6 +290,8 @@ impl Gzip {
 /// A member's header, byte by byte: RFC 1952, section 2.3.
 #[derive(Debug, Default)]
 struct Header {
+    /// It is not the first.
+    is_later: bool,
     taken: usize,
     flags: u8,
     /// What of the optional parts is still to come.
@@ -294,6 +315,8 @@ enum Part {
         low: Option<u8>,
     },
 }
+
+const AFTER_LAST: &str = "there is something after the last member";
 
 const FLAG_HEADER_CRC: u8 = 0x02;
 const FLAG_EXTRA: u8 = 0x04;
@@ -348,7 +371,8 @@ impl Header {
     fn take_fixed(&mut self, at: usize, byte: u8) -> Result<(), String> {
         match (at, byte) {
             (0, 0x1f) | (1, 0x8b) | (2, 8) => Ok(()),
-            (0 | 1, _) => Err("there is something after the last member".to_owned()),
+            (0 | 1, _) if self.is_later => Err(AFTER_LAST.to_owned()),
+            (0 | 1, _) => Err("it does not begin as gzip does".to_owned()),
             (2, method) => Err(format!("compression method {method} is not deflate")),
             (3, flags) if flags & FLAGS_RESERVED != 0 => {
                 Err("a member's header has reserved flags set".to_owned())

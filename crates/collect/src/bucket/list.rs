@@ -297,6 +297,3 @@ impl Walk<'_> {
         self.listing.troubles.push(CollectError::Name { address, reason });
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,14 @@ const PLACE: &str = "request body";
 /// past [`limits::HTTP_BODY_BYTES_MAX`] or, unpacked, [`limits::HTTP_BODY_DECOMPRESSED_BYTES_MAX`],
 /// [`CollectError::EndsEarly`] and [`CollectError::Damaged`] for one that is not whole.
 pub fn decompress_body(encoding: Option<&str>, body: Bytes) -> Result<Bytes, CollectError> {
+    unpack(encoding, body, limits::HTTP_BODY_DECOMPRESSED_BYTES_MAX)
+}
+
+pub(super) fn unpack(
+    encoding: Option<&str>,
+    body: Bytes,
+    bytes_max: usize,
+) -> Result<Bytes, CollectError> {
     if body.len() > limits::HTTP_BODY_BYTES_MAX {
         let bytes_max = limits::HTTP_BODY_BYTES_MAX;
         return Err(CollectError::BodyTooLarge { bytes_max, unpacked: false });
@@ -35,7 +43,6 @@ pub fn decompress_body(encoding: Option<&str>, body: Bytes) -> Result<Bytes, Col
         }
         _ => return Err(CollectError::Encoding { encoding: encoding.to_owned() }),
     };
-    let bytes_max = limits::HTTP_BODY_DECOMPRESSED_BYTES_MAX;
     let mut unpacked = Vec::new();
     let mut step = vec![0; STEP_BYTES];
     let mut input = body.as_ref();
