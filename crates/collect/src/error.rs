@@ -165,7 +165,8 @@ impl Explain for CollectError {
             Self::EndsEarly { .. } => "upload it again, whole",
             Self::Damaged { .. } => "see whether its writer can still read it, and upload it again",
             Self::Bomb { .. } => {
-                "unpack it yourself if you trust it, and put the unpacked file in its place"
+                "if you trust it, raise `decompression_ratio_max` or `decompressed_bytes_max` of the \
+                 source, and deliver it again"
             }
             Self::Encoding { .. } => "send the body with one of these encodings, or with none",
             Self::BodyTooLarge { .. } => "send it in several requests",
