@@ -41,7 +41,9 @@ impl Observer for Console {
             Happening::Quarantined { source, count, report } => {
                 self.report(&format!("{source}: {count} in quarantine, the first"), report);
             }
-            Happening::DeliveryGivenUp(report) => self.report("a notification was given up", report),
+            Happening::DeliveryGivenUp(report) => {
+                self.report("a notification was given up", report)
+            }
             Happening::DeliveryFailed(count) => output::error_line(&format!(
                 "{count} notifications could not be delivered; they will be tried again"
             )),

@@ -68,6 +68,7 @@ fn main() -> ExitCode {
 
 /// Mistakes in rules, log sources and queries are the user's files; all else is surroundings.
 fn exit_code(code: &str) -> u8 {
-    let is_file = code.starts_with("DAB02") || code.starts_with("DAB03") || code.starts_with("DAB052");
+    let is_file =
+        code.starts_with("DAB02") || code.starts_with("DAB03") || code.starts_with("DAB052");
     if is_file { FILES } else { SETTINGS }
 }

@@ -257,7 +257,10 @@ fn form_error(path: &str, error: &serde_saphyr::Error) -> SettingsError {
 
 impl SecretRef {
     /// Reads the secret. Files are relative to `base`.
-    #[expect(clippy::disallowed_methods, reason = "this module is the one that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module is the one that reads the environment"
+    )]
     pub(crate) fn read(&self, base: &Path) -> Result<String, SettingsError> {
         let (place, read) = match self {
             Self::Env(name) => {
@@ -298,9 +301,12 @@ pub(crate) fn terminal_width() -> Option<usize> {
 /// Logs go to the standard error; `DAB_LOG` says which, in the syntax of `tracing`'s `EnvFilter`.
 #[expect(clippy::disallowed_methods, reason = "this module is the one that reads the environment")]
 pub(crate) fn init_log() {
-    let filter = std::env::var("DAB_LOG").unwrap_or_else(|_| "error".to_owned());
+    /// The Delta library logs as errors what dab expects, such as a table that is not there yet;
+    /// what matters of it comes back as an error anyway.
+    const DEFAULT: &str = "error,buoyant_kernel=off,deltalake_core=off";
+    let filter = std::env::var("DAB_LOG").unwrap_or_else(|_| DEFAULT.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -61,7 +61,11 @@ pub(crate) fn engine(config: &Path) -> Result<Engine, Problem> {
     Ok(Engine::new(Host::open(config)?.lake()?, QuerySettings::default()))
 }
 
-pub(crate) async fn search(args: &SearchArgs, config: &Path, output: Output) -> Result<u8, Problem> {
+pub(crate) async fn search(
+    args: &SearchArgs,
+    config: &Path,
+    output: Output,
+) -> Result<u8, Problem> {
     let engine = engine(config)?;
     let since = args.last.map(|last| SystemClock.now().minus(last));
     let range = TimeRange { from: args.from.or(since), to: args.to };

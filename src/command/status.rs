@@ -56,8 +56,16 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
         })
         .collect();
     let header = [
-        "source", "events", "quarantined", "events/s", "last event", "lag", "last commit", "alerts",
-        "errors", "last error",
+        "source",
+        "events",
+        "quarantined",
+        "events/s",
+        "last event",
+        "lag",
+        "last commit",
+        "alerts",
+        "errors",
+        "last error",
     ];
     output::rows(header, &rows, output);
     Ok(crate::FINE)

@@ -13,7 +13,8 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
     for name in lake.table_names().await? {
         let Some(table) = lake.snapshot(&name).await? else { continue };
         let files = &table.files;
-        let sum = |count: fn(&lake::snapshot::DataFile) -> u64| files.iter().map(count).sum::<u64>();
+        let sum =
+            |count: fn(&lake::snapshot::DataFile) -> u64| files.iter().map(count).sum::<u64>();
         let time = |time: Option<base::Timestamp>| time.map_or("-".to_owned(), |t| t.to_string());
         rows.push([
             name,

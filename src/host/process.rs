@@ -57,14 +57,19 @@ impl Host {
 
     /// The rules and log sources.
     pub(crate) fn project(&self) -> Project {
-        let paths = |paths: &[PathBuf]| paths.iter().map(|path| self.base.join(path)).collect();
+        let join = |path: &PathBuf| self.base.join(path.strip_prefix(".").unwrap_or(path));
+        let paths = |paths: &[PathBuf]| paths.iter().map(join).collect();
         let (detections, log_sources): (Vec<_>, Vec<_>) =
             (paths(&self.settings.detections), paths(&self.settings.log_sources));
         vet::load(&detections, &log_sources, true)
     }
 
     /// Everything a pipeline needs.
-    pub(crate) fn parts(&self, project: &Project, observer: Arc<dyn Observer>) -> Result<Parts, Problem> {
+    pub(crate) fn parts(
+        &self,
+        project: &Project,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Parts, Problem> {
         let lake = self.lake()?;
         let state: Arc<dyn StateStore> = match lake.folder() {
             Some(folder) => Arc::new(LocalState::open(&folder.join(lake::layout::STATE))?),

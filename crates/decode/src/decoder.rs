@@ -8,7 +8,7 @@ use crate::{
     DecodeError, Layout, LogSource, Reject, RejectKind,
     normalize::Normalizer,
     parse::{self, Patterns},
-    time,
+    time::EventTime,
 };
 
 /// A log source, compiled: decodes its records. Has no state, so that one serves all threads.
@@ -17,6 +17,7 @@ pub struct Decoder {
     source: LogSource,
     /// Only for lines.
     patterns: Option<Patterns>,
+    time: EventTime,
     normalizer: Normalizer,
 }
 
@@ -47,7 +48,8 @@ impl Decoder {
             Layout::Ndjson | Layout::Json { .. } => None,
         };
         let normalizer = Normalizer::new(&source).map_err(failed)?;
-        Ok(Self { source, patterns, normalizer })
+        let time = EventTime::new(source.time.clone());
+        Ok(Self { source, patterns, time, normalizer })
     }
 
     /// The log source.
@@ -69,7 +71,7 @@ impl Decoder {
         let (fields, known_time) = fields;
         let time = match known_time {
             Some(time) => time,
-            None => time::event_time(&self.source.time, &fields, at.ingest_time)?,
+            None => self.time.of(&fields, at.ingest_time)?,
         };
         Ok(Event {
             time,

@@ -13,8 +13,33 @@ use crate::{FieldRule, LogSource, parse::cast_text};
 /// A log source's normalization, compiled.
 #[derive(Debug)]
 pub(crate) struct Normalizer {
+    names: Names,
     tree: Vec<(String, Node)>,
     related: Vec<Gather>,
+}
+
+/// The names at the top of an event that rules look for, by their length: one pass over an event's
+/// keys finds them all, where a look-up for each rule would compare each with every key.
+#[derive(Debug, Default)]
+struct Names {
+    by_length: Vec<Vec<(String, usize)>>,
+    count: usize,
+}
+
+/// Where a rule finds a value.
+#[derive(Debug)]
+enum From {
+    /// Under the name with this number.
+    Name(usize),
+    /// Deeper inside.
+    Path(FieldPath),
+}
+
+/// An event, prepared for look-ups.
+struct Fields<'s, 'a> {
+    object: &'s Object<'a>,
+    /// By number of name.
+    found: Vec<Option<&'s Value<'a>>>,
 }
 
 #[derive(Debug)]
@@ -26,6 +51,7 @@ enum Node {
 #[derive(Debug)]
 struct Rule {
     rule: FieldRule,
+    from: Vec<From>,
     capture: Option<Regex>,
     /// Whether only IP addresses are valid: ECS defines all fields that end in `ip` as addresses.
     is_ip: bool,
@@ -35,36 +61,44 @@ struct Rule {
 #[derive(Debug)]
 struct Gather {
     name: String,
-    from: Vec<FieldPath>,
+    from: Vec<(From, Option<FieldPath>)>,
     is_ip: bool,
 }
 
 impl Normalizer {
     pub(crate) fn new(source: &LogSource) -> Result<Self, regex::Error> {
+        let mut names = Names::default();
         let mut tree = Vec::new();
         for rule in &source.fields {
             let parts: Vec<&str> = rule.name.parts().collect();
             let node = Node::Value(Box::new(Rule {
                 rule: rule.clone(),
+                from: rule.from.iter().map(|path| names.add(path)).collect(),
                 capture: rule.capture.as_deref().map(Regex::new).transpose()?,
                 is_ip: parts.last() == Some(&"ip"),
             }));
             insert(&mut tree, &parts, node);
         }
-        let gather = |(name, from): &(String, Vec<FieldPath>)| Gather {
-            name: name.clone(),
-            from: from.clone(),
-            is_ip: name == "ip",
-        };
-        Ok(Self { tree, related: source.related.iter().map(gather).collect() })
+        let is_normalized =
+            |path: &&FieldPath| source.fields.iter().any(|rule| rule.name == **path);
+        let mut related = Vec::new();
+        for (name, paths) in &source.related {
+            let from = paths
+                .iter()
+                .map(|path| (names.add(path), Some(path).filter(is_normalized).cloned()))
+                .collect();
+            related.push(Gather { name: name.clone(), from, is_ip: name == "ip" });
+        }
+        Ok(Self { names, tree, related })
     }
 
     /// The normalized fields of an event, nested.
     pub(crate) fn apply<'a>(&'a self, fields: &Object<'a>) -> Object<'a> {
-        let mut normalized = object(&self.tree, fields);
+        let fields = self.names.find(fields);
+        let mut normalized = object(&self.tree, &fields);
         let mut related = Object::new();
         for gather in &self.related {
-            let values = gather.values(fields, &normalized);
+            let values = gather.values(&fields, &normalized);
             if !values.is_empty() {
                 related.push(gather.name.as_str(), Value::List(values));
             }
@@ -74,6 +108,81 @@ impl Normalizer {
         }
         normalized
     }
+}
+
+impl Names {
+    fn add(&mut self, path: &FieldPath) -> From {
+        if path.len() > 1 {
+            return From::Path(path.clone());
+        }
+        let name = path.as_str();
+        if self.by_length.len() <= name.len() {
+            self.by_length.resize_with(name.len() + 1, Vec::new);
+        }
+        let Some(same_length) = self.by_length.get_mut(name.len()) else {
+            return From::Path(path.clone());
+        };
+        if let Some((_, number)) = same_length.iter().find(|(other, _)| other == name) {
+            return From::Name(*number);
+        }
+        same_length.push((name.to_owned(), self.count));
+        self.count += 1;
+        From::Name(self.count - 1)
+    }
+
+    fn find<'s, 'a>(&self, object: &'s Object<'a>) -> Fields<'s, 'a> {
+        let mut found = vec![None; self.count];
+        for (key, value) in object {
+            let same_length = self.by_length.get(key.len()).map_or(&[][..], Vec::as_slice);
+            let name = same_length.iter().find(|(name, _)| name == key);
+            let slot = name.and_then(|(_, number)| found.get_mut(*number));
+            // Of repeated keys the first counts, as it does for `Object::get`.
+            if let Some(slot @ None) = slot {
+                *slot = Some(value);
+            }
+        }
+        Fields { object, found }
+    }
+}
+
+impl<'s, 'a> Fields<'s, 'a> {
+    /// The value, or the first one inside lists on the way, that says something.
+    fn get(&self, from: &From) -> Option<&'s Value<'a>> {
+        match from {
+            From::Name(number) => said((*self.found.get(*number)?)?),
+            From::Path(path) => match self.object.get_path(path) {
+                Some(value) => said(value),
+                None => first_in_lists(self.object, path),
+            },
+        }
+    }
+
+    /// Calls `add` for every value, members of lists one by one, until it answers true. Answers
+    /// whether it did.
+    fn any(&self, from: &From, add: &mut dyn FnMut(&'s Value<'a>) -> bool) -> bool {
+        match from {
+            From::Name(number) => {
+                self.found.get(*number).copied().flatten().is_some_and(|value| any_leaf(value, add))
+            }
+            From::Path(path) => self.object.any(path, add),
+        }
+    }
+}
+
+fn any_leaf<'s, 'a>(value: &'s Value<'a>, add: &mut dyn FnMut(&'s Value<'a>) -> bool) -> bool {
+    match value {
+        Value::List(members) => members.iter().any(|member| any_leaf(member, add)),
+        value => add(value),
+    }
+}
+
+fn first_in_lists<'s, 'a>(object: &'s Object<'a>, path: &FieldPath) -> Option<&'s Value<'a>> {
+    let mut first = None;
+    object.any(path, &mut |value| {
+        first = said(value);
+        first.is_some()
+    });
+    first
 }
 
 fn insert(tree: &mut Vec<(String, Node)>, parts: &[&str], node: Node) {
@@ -97,7 +206,7 @@ fn insert(tree: &mut Vec<(String, Node)>, parts: &[&str], node: Node) {
     }
 }
 
-fn object<'a>(tree: &'a [(String, Node)], fields: &Object<'a>) -> Object<'a> {
+fn object<'a>(tree: &'a [(String, Node)], fields: &Fields<'_, 'a>) -> Object<'a> {
     let mut made = Object::with_capacity(tree.len());
     for (name, node) in tree {
         let value = match node {
@@ -114,8 +223,8 @@ fn object<'a>(tree: &'a [(String, Node)], fields: &Object<'a>) -> Object<'a> {
 }
 
 impl Rule {
-    fn value<'a>(&'a self, fields: &Object<'a>) -> Option<Value<'a>> {
-        let found = self.rule.from.iter().find_map(|path| find(fields, path));
+    fn value<'a>(&'a self, fields: &Fields<'_, 'a>) -> Option<Value<'a>> {
+        let found = self.from.iter().find_map(|from| fields.get(from));
         found
             .and_then(|value| self.take(value))
             .or_else(|| cast_text(self.rule.default.as_deref()?, self.rule.column_type))
@@ -156,9 +265,9 @@ impl Rule {
 impl Gather {
     /// The distinct texts at the paths, in order: of the source's own fields, and of the
     /// normalized ones.
-    fn values<'a>(&self, fields: &Object<'a>, normalized: &Object<'a>) -> Vec<Value<'a>> {
+    fn values<'a>(&self, fields: &Fields<'_, 'a>, normalized: &Object<'a>) -> Vec<Value<'a>> {
         let mut values: Vec<Value<'a>> = Vec::new();
-        for path in &self.from {
+        for (from, normalized_path) in &self.from {
             let mut add = |value: &Value<'a>| {
                 let text = said(value).and_then(|value| self.text(value));
                 let is_known = |text: &str| values.iter().any(|other| other.as_str() == Some(text));
@@ -167,7 +276,9 @@ impl Gather {
                 }
                 values.len() >= RELATED_VALUES_MAX
             };
-            if fields.any(path, &mut add) || normalized.any(path, &mut add) {
+            let is_full = fields.any(from, &mut add)
+                || normalized_path.as_ref().is_some_and(|path| normalized.any(path, &mut add));
+            if is_full {
                 break;
             }
         }
@@ -192,21 +303,6 @@ fn said<'s, 'a>(value: &'s Value<'a>) -> Option<&'s Value<'a>> {
         Value::Object(object) => (!object.is_empty()).then_some(value),
         _ => Some(value),
     }
-}
-
-/// The value at `path`, or the first one inside lists on the way, that says something.
-fn find<'s, 'a>(fields: &'s Object<'a>, path: &FieldPath) -> Option<&'s Value<'a>> {
-    if let Some(value) = fields.get_path(path) {
-        return said(value);
-    }
-    let mut first = None;
-    if path.len() > 1 {
-        fields.any(path, &mut |value| {
-            first = said(value);
-            first.is_some()
-        });
-    }
-    first
 }
 
 /// A scalar as text; of a list, the first member that is one.

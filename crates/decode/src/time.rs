@@ -3,46 +3,94 @@
 use base::{Object, Timestamp, Value, limits};
 use chrono::{
     Datelike as _, NaiveDate, NaiveDateTime, Timelike as _,
-    format::{Parsed, StrftimeItems, parse},
+    format::{Item, Parsed, StrftimeItems, parse},
 };
 
 use crate::{Reject, RejectKind, TimeFormat, TimeRule, reject::excerpt};
 
-/// The event's time by the log source's rule.
-pub(crate) fn event_time(
-    rule: &TimeRule,
-    fields: &Object<'_>,
-    ingest_time: Timestamp,
-) -> Result<Timestamp, Reject> {
-    let mut found = rule.fields.iter().filter_map(|path| {
-        let value = fields.get_path(path).filter(|value| !matches!(value, Value::Null))?;
-        Some((path.as_str(), value))
-    });
-    let Some((name, value)) = found.next() else {
-        if rule.missing_is_ingest_time {
-            return Ok(ingest_time);
-        }
-        return Err(missing(rule));
-    };
-    let time =
-        read(rule, value, ingest_time).ok_or_else(|| unreadable(name, value, &rule.format))?;
-    check(rule, name, time, ingest_time)
+/// A log source's rule for times, compiled.
+#[derive(Debug)]
+pub(crate) struct EventTime {
+    rule: TimeRule,
+    /// The parts of a `strftime` pattern.
+    items: Vec<Item<'static>>,
 }
 
-fn read(rule: &TimeRule, value: &Value<'_>, ingest_time: Timestamp) -> Option<Timestamp> {
-    match (&rule.format, value) {
-        (TimeFormat::Rfc3339, Value::Text(text)) => match rule.zone_seconds {
-            Some(zone) => Timestamp::parse_local(text, zone),
-            None => Timestamp::parse(text),
-        },
-        (TimeFormat::Unix { per_second }, value) => unix(*per_second, value),
-        (TimeFormat::Pattern(pattern), Value::Text(text)) => {
+impl EventTime {
+    pub(crate) fn new(rule: TimeRule) -> Self {
+        let items = match &rule.format {
+            // A pattern with mistakes in it has been ruled out when the log source was read.
+            TimeFormat::Pattern(pattern) => {
+                StrftimeItems::new(pattern).parse_to_owned().unwrap_or_default()
+            }
+            TimeFormat::Rfc3339 | TimeFormat::Unix { .. } => Vec::new(),
+        };
+        Self { rule, items }
+    }
+
+    /// The event's time by the log source's rule.
+    pub(crate) fn of(
+        &self,
+        fields: &Object<'_>,
+        ingest_time: Timestamp,
+    ) -> Result<Timestamp, Reject> {
+        let rule = &self.rule;
+        let mut found = rule.fields.iter().filter_map(|path| {
+            let value = fields.get_path(path).filter(|value| !matches!(value, Value::Null))?;
+            Some((path.as_str(), value))
+        });
+        let Some((name, value)) = found.next() else {
+            return if rule.missing_is_ingest_time { Ok(ingest_time) } else { Err(missing(rule)) };
+        };
+        let time = self.read(value, ingest_time);
+        check(rule, name, time.ok_or_else(|| unreadable(name, value, &rule.format))?, ingest_time)
+    }
+
+    fn read(&self, value: &Value<'_>, ingest_time: Timestamp) -> Option<Timestamp> {
+        match (&self.rule.format, value) {
+            (TimeFormat::Rfc3339, Value::Text(text)) => match self.rule.zone_seconds {
+                Some(zone) => Timestamp::parse_local(text, zone),
+                None => Timestamp::parse(text),
+            },
+            (TimeFormat::Unix { per_second }, value) => unix(*per_second, value),
             // RFC 3339 with a zone can be mistaken for nothing else: a source that has changed over
             // to it (as syslog daemons do) is read on.
-            by_pattern(pattern, text, rule.zone_seconds, ingest_time)
-                .or_else(|| Timestamp::parse(text))
+            (TimeFormat::Pattern(_), Value::Text(text)) => {
+                self.by_pattern(text, ingest_time).or_else(|| Timestamp::parse(text))
+            }
+            _ => None,
         }
-        _ => None,
+    }
+
+    /// Reads a `strftime` pattern. A pattern without a clock means midnight; one without a year
+    /// (BSD syslog) gets the latest year in which the time is not more than a day ahead of
+    /// `ingest_time`.
+    fn by_pattern(&self, text: &str, ingest_time: Timestamp) -> Option<Timestamp> {
+        let mut parsed = Parsed::new();
+        parse(&mut parsed, text, self.items.iter()).ok()?;
+        if let Some(seconds) = parsed.timestamp() {
+            return Some(Timestamp::from_seconds(seconds));
+        }
+        let zone = i64::from(parsed.offset().or(self.rule.zone_seconds)?);
+        let zoned = |local: NaiveDateTime| Some(from_naive(local)?.plus_micros(-zone * 1_000_000));
+        if parsed.hour_mod_12().is_none() {
+            parsed.set_hour(0).ok()?;
+        }
+        if parsed.minute().is_none() {
+            parsed.set_minute(0).ok()?;
+        }
+        let clock = parsed.to_naive_time().ok()?;
+        if parsed.year().is_some() || parsed.year_mod_100().is_some() {
+            return zoned(parsed.to_naive_date().ok()?.and_time(clock));
+        }
+        let (month, day) = (parsed.month()?, parsed.day()?);
+        let latest = ingest_time.plus_micros(86_400_000_000);
+        let (year, ..) = latest.day().to_civil();
+        // 29 February may be up to eight years back (1896 to 1904).
+        (0..9).find_map(|back| {
+            let date = NaiveDate::from_ymd_opt(year - back, month, day)?;
+            zoned(date.and_time(clock)).filter(|time| *time <= latest)
+        })
     }
 }
 
@@ -70,36 +118,6 @@ fn float_micros(number: f64, per_second: i64) -> Option<Timestamp> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2⁶³")]
     Some(Timestamp::from_micros(micros as i64))
-}
-
-/// Reads a `strftime` pattern. A pattern without a year (BSD syslog) gets the latest year in which
-/// the time is not more than a day ahead of `ingest_time`.
-fn by_pattern(
-    pattern: &str,
-    text: &str,
-    zone_seconds: Option<i32>,
-    ingest_time: Timestamp,
-) -> Option<Timestamp> {
-    let mut parsed = Parsed::new();
-    parse(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
-    let zone = i64::from(parsed.offset().or(zone_seconds)?);
-    if let Some(seconds) = parsed.timestamp() {
-        return Some(Timestamp::from_seconds(seconds));
-    }
-    let zoned = |local: NaiveDateTime| Some(from_naive(local)?.plus_micros(-zone * 1_000_000));
-    let has_year = parsed.year().is_some() || parsed.year_mod_100().is_some();
-    if has_year {
-        return zoned(parsed.to_naive_datetime_with_offset(0).ok()?);
-    }
-    let clock = parsed.to_naive_time().ok()?;
-    let (month, day) = (parsed.month()?, parsed.day()?);
-    let latest = ingest_time.plus_micros(86_400_000_000);
-    let (year, ..) = latest.day().to_civil();
-    // 29 February may be up to eight years back (1896 to 1904).
-    (0..9).find_map(|back| {
-        let date = NaiveDate::from_ymd_opt(year - back, month, day)?;
-        zoned(date.and_time(clock)).filter(|time| *time <= latest)
-    })
 }
 
 fn from_naive(local: NaiveDateTime) -> Option<Timestamp> {
@@ -169,7 +187,7 @@ mod tests {
         let mut fields = Object::new();
         fields.push("u", value);
         let now = Timestamp::parse("2026-01-01T12:00:00Z").unwrap();
-        event_time(&rule, &fields, now).map(|t| t.to_string()).map_err(|e| e.to_string())
+        EventTime::new(rule).of(&fields, now).map(|t| t.to_string()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -199,6 +217,26 @@ mod tests {
                 None,
                 text("24/Nov/2025:08:00:00 +0100"),
                 "2025-11-24T07:00:00Z",
+            ),
+            (pattern("%Y%m%d"), Some(0), text("20251124"), "2025-11-24T00:00:00Z"),
+            (pattern("%s"), None, text("1750000000"), "2025-06-15T15:06:40Z"),
+            (
+                pattern("%d.%m.%y %H:%M:%S%.f"),
+                Some(0),
+                text("24.11.25 08:00:00.25"),
+                "2025-11-24T08:00:00.250Z",
+            ),
+            (
+                pattern("%m/%d/%Y %I:%M %p"),
+                Some(-3600),
+                text("11/24/2025 01:05 PM"),
+                "2025-11-24T14:05:00Z",
+            ),
+            (
+                pattern("%b %e %H:%M:%S"),
+                Some(0),
+                text("2025-06-01T00:00:00Z"),
+                "2025-06-01T00:00:00Z",
             ),
             (pattern("%b %e %H:%M:%S"), Some(0), text("Dec 31 23:59:59"), "2025-12-31T23:59:59Z"),
             (pattern("%b %e %H:%M:%S"), Some(0), text("Jan  2 11:00:00"), "2026-01-02T11:00:00Z"),

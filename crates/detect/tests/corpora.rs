@@ -8,9 +8,9 @@ mod events;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::Read as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::Arc,
 };
 
@@ -36,33 +36,20 @@ fn corpus(name: &str) -> Option<PathBuf> {
 
 /// The files of the rules' archive: their paths and texts.
 fn rule_files() -> Option<Vec<(String, String)>> {
-    let archive = corpus("sigmahq-rules.tar.zst")?;
-    let folder = tempfile::tempdir().unwrap();
-    let mut tar = Command::new("tar")
-        .args(["-x", "-C"])
-        .arg(folder.path())
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut reader = zstd::Decoder::new(fs::File::open(archive).unwrap()).unwrap();
-    io::copy(&mut reader, &mut tar.stdin.take().unwrap()).unwrap();
-    assert!(tar.wait().unwrap().success());
+    let archive = fs::File::open(corpus("sigmahq-rules.tar.zst")?).unwrap();
+    let mut archive = tar::Archive::new(zstd::Decoder::new(archive).unwrap());
     let mut files = Vec::new();
-    gather(folder.path(), folder.path(), &mut files);
-    files.sort();
-    Some(files)
-}
-
-fn gather(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            gather(root, &path, files);
-        } else if path.extension().is_some_and(|extension| extension == "yml") {
-            let shown = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-            files.push((shown, fs::read_to_string(&path).unwrap()));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().into_owned();
+        if path.extension().is_some_and(|extension| extension == "yml") {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            files.push((path.to_string_lossy().into_owned(), text));
         }
     }
+    files.sort();
+    Some(files)
 }
 
 fn load(files: &[(String, String)]) -> (Vec<Arc<Rule>>, Vec<RuleError>) {
@@ -181,7 +168,7 @@ fn a_hundred_rules_cost_microseconds() {
     };
     // From all over the folder, so that all kinds are among them.
     let hundred = rules.iter().filter(is_wanted).step_by(12).take(100).cloned().collect::<Vec<_>>();
-    for (name, rules, rounds) in [("100", hundred, 2_000), ("all", rules, 200)] {
+    for (name, rules, rounds) in [("100", hundred, 100_000), ("all", rules, 200)] {
         let before = SystemClock.monotonic();
         let matcher = FullScan::new(rules, &routes());
         let built = SystemClock.monotonic() - before;

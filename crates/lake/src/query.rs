@@ -16,6 +16,8 @@ mod provider;
 mod render;
 mod search;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};

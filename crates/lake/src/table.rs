@@ -177,15 +177,16 @@ impl Table {
         })?;
         let stats: serde_json::Value =
             file.stats().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        let time = |bound: &str| stats.get(bound)?.get(TIME)?.as_str().and_then(Timestamp::parse);
+        let time = |bound: &str| stats.get(bound)?.get(TIME)?.as_str().and_then(stat_bound);
         Ok(DataFile {
             path: file.object_store_path(),
             bytes: u64::try_from(file.size()).unwrap_or(0),
             rows: stats.get("numRecords").and_then(serde_json::Value::as_u64),
             day,
-            time_min: time("minValues"),
+            time_min: time("minValues").map(|(time, _)| time),
             // Other writers cut maxima to milliseconds: look a little further.
-            time_max: time("maxValues").map(|time| time.plus_micros(999)),
+            time_max: time("maxValues")
+                .map(|(time, is_exact)| if is_exact { time } else { time.plus_micros(999) }),
         })
     }
 
@@ -394,11 +395,16 @@ fn parse_day(text: &str) -> Option<Day> {
     Timestamp::parse(&format!("{text}T00:00:00Z")).map(Timestamp::day)
 }
 
-/// Delta's statistics hold times as ISO 8601 with milliseconds or finer.
+/// A time as our statistics hold it: ISO 8601 with microseconds.
 fn stat_time(time: Timestamp) -> String {
-    let text = time.to_string();
-    match text.strip_suffix('Z') {
-        Some(plain) if !plain.contains('.') => format!("{plain}.000Z"),
-        _ => text,
-    }
+    let fraction = time.as_micros().rem_euclid(1_000_000);
+    let seconds = time.plus_micros(-fraction).to_string();
+    format!("{}.{fraction:06}Z", seconds.trim_end_matches('Z'))
+}
+
+/// A time from anybody's statistics, and whether it has microseconds.
+fn stat_bound(text: &str) -> Option<(Timestamp, bool)> {
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    Some((Timestamp::parse(text)?, digits >= 6))
 }

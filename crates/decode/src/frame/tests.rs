@@ -1,3 +1,5 @@
+//! Framing holds for any cut of the input, and resumes anywhere.
+
 use base::FieldPath;
 use proptest::prelude::*;
 

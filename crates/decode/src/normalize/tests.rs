@@ -1,3 +1,5 @@
+//! Normalized fields come from where they should.
+
 use crate::{At, Decoder, LogSource};
 
 /// What `fields` and `related`, as YAML, make of an event.

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use base::{Timestamp, limits};
 use datafusion::{
+    common::TableReference,
     dataframe::DataFrame,
     error::DataFusionError,
     execution::{context::SQLOptions, runtime_env::RuntimeEnvBuilder},
@@ -18,6 +19,7 @@ use datafusion::{
         },
     },
 };
+use futures::StreamExt as _;
 
 use super::{
     error::{Excerpt, QueryError, nearest},
@@ -126,7 +128,9 @@ impl Engine {
         let context = self.context()?;
         for (name, snapshot) in &tables {
             let table = Arc::new(LakeTable::new(Arc::clone(snapshot)));
-            context.register_table(name.as_str(), table).map_err(|error| self.failed(&error))?;
+            // Bare: a plain text would be folded to lower case and cut at its dots.
+            let name = TableReference::bare(name.as_str());
+            context.register_table(name, table).map_err(|error| self.failed(&error))?;
         }
         let plan_error = |error: &DataFusionError| plan_error(error, text);
         let statement = DfStatement::Statement(Box::new(statement));
@@ -216,7 +220,20 @@ impl Engine {
 
     pub(super) async fn collect(&self, frame: DataFrame) -> Result<Rows, QueryError> {
         let schema = Arc::clone(frame.schema().inner());
-        let batches = frame.collect().await.map_err(|error| self.failed(&error))?;
+        let mut stream =
+            frame.execute_stream().await.map_err(|error| self.failed(&error))?;
+        let limit_bytes = self.settings.memory_bytes;
+        let mut batches = Vec::new();
+        let mut bytes = 0_usize;
+        // What has been answered is no longer the memory pool's, so it is counted here.
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| self.failed(&error))?;
+            bytes = bytes.saturating_add(batch.get_array_memory_size());
+            if bytes > limit_bytes {
+                return Err(QueryError::Memory { limit_bytes });
+            }
+            batches.push(batch);
+        }
         Ok(Rows::Table { schema, batches })
     }
 

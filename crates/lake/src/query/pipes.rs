@@ -16,7 +16,7 @@ use datafusion::{
     functions_aggregate::expr_fn::{
         array_agg, avg, count, count_distinct, first_value, last_value, max, min, sum,
     },
-    logical_expr::{Expr, ExprFunctionExt as _, SortExpr, lit, try_cast},
+    logical_expr::{Expr, ExprFunctionExt as _, SortExpr, expr::NullTreatment, lit, try_cast},
 };
 
 use super::{
@@ -351,9 +351,18 @@ impl State<'_> {
             AggregateFunction::Average => avg(number()),
             AggregateFunction::Min => min(field),
             AggregateFunction::Max => max(field),
-            AggregateFunction::Values => array_agg(field).distinct().build()?,
-            AggregateFunction::First => first_value(field, by_time()),
-            AggregateFunction::Last => last_value(field, by_time()),
+            AggregateFunction::Values => array_agg(field.clone())
+                .distinct()
+                .order_by(vec![field.clone().sort(true, false)])
+                .filter(field.is_not_null())
+                .build()?,
+            // An event without the field has no first or last value of it.
+            AggregateFunction::First => first_value(field, by_time())
+                .null_treatment(NullTreatment::IgnoreNulls)
+                .build()?,
+            AggregateFunction::Last => last_value(field, by_time())
+                .null_treatment(NullTreatment::IgnoreNulls)
+                .build()?,
         };
         Ok(figure.alias(&one.name))
     }

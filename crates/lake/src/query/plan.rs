@@ -41,6 +41,9 @@ pub(super) struct Planner<'e> {
     pub(super) tables: Vec<Arc<TableSnapshot>>,
 }
 
+/// Some files of a table.
+type TableFiles = (Arc<TableSnapshot>, Vec<DataFile>);
+
 /// A column by its exact name, dots and all.
 pub(super) fn column(name: &str) -> Expr {
     Expr::Column(Column::from_name(name))
@@ -72,7 +75,7 @@ impl Planner<'_> {
                 let left = limit - found.len();
                 today.extend(self.read(&table, files, condition, left).await?);
             }
-            today.sort_by(|a, b| b.time.cmp(&a.time));
+            today.sort_by_key(|event| std::cmp::Reverse(event.time));
             found.extend(today);
             found.truncate(limit);
             if found.len() == limit {
@@ -83,8 +86,8 @@ impl Planner<'_> {
     }
 
     /// The files that may hold events of the range, by day.
-    fn by_day(&self) -> BTreeMap<Day, Vec<(Arc<TableSnapshot>, Vec<DataFile>)>> {
-        let mut days: BTreeMap<Day, Vec<(Arc<TableSnapshot>, Vec<DataFile>)>> = BTreeMap::new();
+    fn by_day(&self) -> BTreeMap<Day, Vec<TableFiles>> {
+        let mut days: BTreeMap<Day, Vec<TableFiles>> = BTreeMap::new();
         for table in &self.tables {
             let mut of_table: BTreeMap<Day, Vec<DataFile>> = BTreeMap::new();
             for file in table.files.iter().filter(|file| self.is_in_range(file)) {
@@ -113,14 +116,20 @@ impl Planner<'_> {
         let context = self.engine.context()?;
         let failed = |error: DataFusionError| self.engine.failed(&error);
         let frame = self.filtered(&context, table, Some(files), condition).map_err(failed)?;
+        // Ordered and cut first: only the rows that are shown become events. The id orders what
+        // happened at the same time, so that a search repeats itself.
+        let order =
+            vec![column(schema::TIME).sort(false, false), column(schema::EVENT_ID).sort(true, true)];
         let frame = frame
-            .select(vec![
-                column(schema::TIME),
-                column(schema::LOG_SOURCE),
-                event(table, Vec::new()),
-            ])
-            .and_then(|frame| frame.sort(vec![column(schema::TIME).sort(false, false)]))
+            .sort(order)
             .and_then(|frame| frame.limit(0, Some(limit)))
+            .and_then(|frame| {
+                frame.select(vec![
+                    column(schema::TIME),
+                    column(schema::LOG_SOURCE),
+                    event(table, Vec::new()),
+                ])
+            })
             .map_err(failed)?;
         let batches = frame.collect().await.map_err(failed)?;
         Ok(batches.iter().flat_map(found_events).collect())

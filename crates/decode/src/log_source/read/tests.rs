@@ -1,3 +1,5 @@
+//! Log source files: what loads, and what each mistake says.
+
 use base::{ColumnType, Problem};
 
 use crate::{Encoding, Layout, LogSource, TimeFormat};

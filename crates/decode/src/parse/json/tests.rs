@@ -1,3 +1,5 @@
+//! The JSON parser agrees with serde_json's.
+
 use base::Value;
 use proptest::prelude::*;
 

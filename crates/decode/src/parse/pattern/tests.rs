@@ -1,3 +1,5 @@
+//! Patterns take lines apart.
+
 use crate::{At, Decoder, LogSource};
 
 /// What a log source, as YAML, makes of a line: the event's time and fields, or the reject.

@@ -172,13 +172,13 @@ impl Parser<'_> {
     }
 
     /// Whether a name like `dc(user)` is next: how `stats` names what has no name.
-    fn column_is_call(&self) -> bool {
+    pub(super) fn column_is_call(&self) -> bool {
         let mut ahead = self.cursor.clone();
         let name = ahead.name().map(|(name, _)| name).unwrap_or_default();
         ahead.peek() == Some('(') && aggregate_function(&name).is_some()
     }
 
-    fn call_text(&mut self) -> String {
+    pub(super) fn call_text(&mut self) -> String {
         let rest = self.cursor.rest();
         let length = rest.find(')').map_or(rest.len(), |end| end + 1);
         self.cursor.at += length;

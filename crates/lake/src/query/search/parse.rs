@@ -4,7 +4,7 @@ use base::{Timestamp, limits};
 
 use super::{
     ast::{Comparison, FieldTest, Node, Number, Operand, Search, Test, ValueTest, Word},
-    lex::{Cursor, Lexeme, is_name_char},
+    lex::{Cursor, Lexeme},
 };
 use crate::query::{error::QueryError, pattern::Pattern};
 
@@ -74,19 +74,29 @@ impl Parser<'_> {
 
     /// An `OR` of `AND`s; nothing at all holds always. `outermost` is where `index:` may stand.
     fn condition(&mut self, outermost: bool) -> Result<Node, QueryError> {
-        let mut alternatives = vec![self.conjunction(outermost)?];
+        let mut alternatives = Vec::new();
+        let mut last = self.conjunction(outermost)?;
+        let mut needs_both = None;
         while self.cursor.eat_keyword("OR", false) {
-            let at = self.cursor.at;
-            let next = self.conjunction(false)?;
-            if next == Node::All || alternatives.last() == Some(&Node::All) {
-                return Err(self.cursor.error_at(at, "`OR` needs a condition on both sides", None));
+            needs_both = needs_both.or(Some(self.cursor.at));
+            if last.is_none() {
+                break;
             }
-            alternatives.push(next);
+            alternatives.extend(last);
+            last = self.conjunction(false)?;
+        }
+        if let (None, Some(at)) = (&last, needs_both) {
+            return Err(self.cursor.error_at(at, "`OR` needs a condition on both sides", None));
+        }
+        alternatives.extend(last);
+        if alternatives.is_empty() {
+            return Ok(Node::All);
         }
         Ok(one_or(alternatives, Node::Or))
     }
 
-    fn conjunction(&mut self, outermost: bool) -> Result<Node, QueryError> {
+    /// `None` if there is nothing, or nothing but a choice of tables.
+    fn conjunction(&mut self, outermost: bool) -> Result<Option<Node>, QueryError> {
         let mut parts = Vec::new();
         loop {
             let before_and = self.cursor.at;
@@ -106,10 +116,7 @@ impl Parser<'_> {
                 parts.push(part);
             }
         }
-        Ok(match parts.len() {
-            0 => Node::All,
-            _ => one_or(parts, Node::And),
-        })
+        Ok(if parts.is_empty() { None } else { Some(one_or(parts, Node::And)) })
     }
 
     fn at_keyword(&self, keyword: &str) -> bool {
@@ -183,7 +190,12 @@ impl Parser<'_> {
     fn term(&mut self, outermost: bool) -> Result<Option<Node>, QueryError> {
         self.count_term()?;
         let start = self.cursor.at;
-        let (name, _) = self.cursor.name()?;
+        // What `stats` made may be named after its function: `dc(user) > 3`.
+        let name = if self.spaced && self.column_is_call() {
+            self.call_text()
+        } else {
+            self.cursor.name()?.0
+        };
         if !name.is_empty()
             && !self.is_address(start, &name)
             && let Some(operator) = self.operator()
