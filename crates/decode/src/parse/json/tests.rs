@@ -1,4 +1,4 @@
-//! The JSON parser agrees with serde_json's.
+//! The JSON parser agrees with `serde_json`'s.
 
 use base::Value;
 use proptest::prelude::*;
