@@ -19,12 +19,12 @@ pub(crate) struct Tools {
     pub(crate) missing: Vec<String>,
 }
 
-/// Installs what `tests/blackbox/requirements.txt` names into a virtual environment.
+/// Installs what `tests/requirements.txt` names into a virtual environment.
 ///
 /// # Errors
 /// When the list cannot be read. What cannot be installed is in [`Tools::missing`].
 pub(crate) fn install(root: &Path) -> Result<Tools, Failure> {
-    let list = root.join("tests/blackbox/requirements.txt");
+    let list = root.join("tests/requirements.txt");
     let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
     let wanted = requirements(&text);
     let folder = root.join(".tools");

@@ -26,8 +26,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The binary turns settings into the stages' own; `dab demo` plays the logs that the tests'
     // generator makes.
     ("dab", BINARY),
-    // The black-box tests know the program, not its parts.
-    ("dab-blackbox", &["dab-testkit"]),
     ("xtask", &[]),
 ];
 

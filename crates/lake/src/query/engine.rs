@@ -220,8 +220,7 @@ impl Engine {
 
     pub(super) async fn collect(&self, frame: DataFrame) -> Result<Rows, QueryError> {
         let schema = Arc::clone(frame.schema().inner());
-        let mut stream =
-            frame.execute_stream().await.map_err(|error| self.failed(&error))?;
+        let mut stream = frame.execute_stream().await.map_err(|error| self.failed(&error))?;
         let limit_bytes = self.settings.memory_bytes;
         let mut batches = Vec::new();
         let mut bytes = 0_usize;

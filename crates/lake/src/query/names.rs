@@ -431,8 +431,8 @@ fn column(found: &Found<'_>, path: &[Ident]) -> (Option<Expr>, Option<String>) {
         span: asked.map_or_else(Span::empty, |ident| ident.span),
     };
     let qualifier = path.first().is_some_and(|first| first.value == found.relation.name);
-    let same = asked.is_some_and(|asked| asked.value == ident.value)
-        && (qualifier || !found.qualified);
+    let same =
+        asked.is_some_and(|asked| asked.value == ident.value) && (qualifier || !found.qualified);
     let mut expr = if found.qualified {
         Expr::CompoundIdentifier(vec![quoted(&found.relation.name), ident])
     } else {

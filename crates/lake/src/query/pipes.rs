@@ -357,12 +357,12 @@ impl State<'_> {
                 .filter(field.is_not_null())
                 .build()?,
             // An event without the field has no first or last value of it.
-            AggregateFunction::First => first_value(field, by_time())
-                .null_treatment(NullTreatment::IgnoreNulls)
-                .build()?,
-            AggregateFunction::Last => last_value(field, by_time())
-                .null_treatment(NullTreatment::IgnoreNulls)
-                .build()?,
+            AggregateFunction::First => {
+                first_value(field, by_time()).null_treatment(NullTreatment::IgnoreNulls).build()?
+            }
+            AggregateFunction::Last => {
+                last_value(field, by_time()).null_treatment(NullTreatment::IgnoreNulls).build()?
+            }
         };
         Ok(figure.alias(&one.name))
     }

@@ -118,8 +118,10 @@ impl Planner<'_> {
         let frame = self.filtered(&context, table, Some(files), condition).map_err(failed)?;
         // Ordered and cut first: only the rows that are shown become events. The id orders what
         // happened at the same time, so that a search repeats itself.
-        let order =
-            vec![column(schema::TIME).sort(false, false), column(schema::EVENT_ID).sort(true, true)];
+        let order = vec![
+            column(schema::TIME).sort(false, false),
+            column(schema::EVENT_ID).sort(true, true),
+        ];
         let frame = frame
             .sort(order)
             .and_then(|frame| frame.limit(0, Some(limit)))

@@ -1,6 +1,9 @@
 //! Rows for people and programs: a table, JSON lines, or CSV.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use arrow::{array::ArrayRef, record_batch::RecordBatch};
 use base::{Value, event::write_json_text};
@@ -12,11 +15,11 @@ use super::{
 };
 use crate::schema;
 
-/// How rows are written.
+/// How rows are written. In all forms, characters that could drive the terminal are written as
+/// escapes: a log is not to be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
-    /// Aligned columns with a header, for people. Control characters become `\u{…}`, so that a log
-    /// can't drive the terminal.
+    /// Aligned columns with a header, for people.
     Table,
     /// One JSON object on each line. Nulls are left out.
     Json,
@@ -40,7 +43,7 @@ pub fn render(
 ) -> io::Result<()> {
     match (rows, format) {
         (Rows::Events(events), OutputFormat::Json) => {
-            events.iter().try_for_each(|event| writeln!(out, "{}", event.json))
+            events.iter().try_for_each(|event| writeln!(out, "{}", safe_json(&event.json)))
         }
         (Rows::Events(events), OutputFormat::Csv) => {
             out.write_all(b"time,log_source,event\r\n")?;
@@ -122,16 +125,17 @@ fn json_lines(batch: &RecordBatch, out: &mut dyn Write) -> io::Result<()> {
                 value => value.write_json(&mut line),
             }
         }
-        writeln!(out, "{line}}}")?;
+        writeln!(out, "{}}}", safe_json(&line))?;
     }
     Ok(())
 }
 
 fn csv(text: &str) -> String {
+    let text = escaped(text, |c| !matches!(c, '\n' | '\t') && drives_terminal(c));
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        text.into_owned()
     }
 }
 
@@ -169,10 +173,40 @@ fn cut(text: &str, chars: usize) -> String {
 }
 
 fn printable(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
-        return text.to_owned();
+    escaped(text, drives_terminal).into_owned()
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn drives_terminal(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+fn escaped(text: &str, unsafe_char: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&unsafe_char) {
+        return Cow::Borrowed(text);
     }
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if unsafe_char(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// JSON that means the same: such characters can only be inside its strings.
+fn safe_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(drives_terminal) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if drives_terminal(c) {
+            // All of them are in the basic plane, so one escape is enough.
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }

@@ -114,7 +114,9 @@ fn parquet(schema: &Schema, table: &str, events: &[Value]) -> Vec<u8> {
     let columns: Vec<ArrayRef> = file_schema
         .fields()
         .iter()
-        .map(|field| array(field, &rows.iter().map(|row| row.get(field.name())).collect::<Vec<_>>()))
+        .map(|field| {
+            array(field, &rows.iter().map(|row| row.get(field.name())).collect::<Vec<_>>())
+        })
         .collect();
     let file_schema = Arc::new(file_schema);
     let batch = RecordBatch::try_new(Arc::clone(&file_schema), columns).expect("as declared");
@@ -124,7 +126,11 @@ fn parquet(schema: &Schema, table: &str, events: &[Value]) -> Vec<u8> {
 }
 
 /// Moves what fits into `kept`, and answers the rest.
-fn split(row: Map<String, Value>, fields: &Fields, kept: &mut Map<String, Value>) -> Map<String, Value> {
+fn split(
+    row: Map<String, Value>,
+    fields: &Fields,
+    kept: &mut Map<String, Value>,
+) -> Map<String, Value> {
     let mut rest = Map::new();
     for (key, value) in row {
         let field = fields.iter().find(|f| *f.name() == key && !schema::RESERVED.contains(&&*key));
@@ -244,20 +250,16 @@ pub(super) async fn company() -> Engine {
         ),
         (
             second.clone(),
-            vec![
-                json!({"time": day(2, "10:00:00"), "event_id": "c3", "eventName": "AssumeRole",
+            vec![json!({"time": day(2, "10:00:00"), "event_id": "c3", "eventName": "AssumeRole",
                        "status": 403, "tags": ["red", "Blue sky"],
                        "user": {"name": "alice", "ip": "10.0.0.1", "mfa": {"kind": "totp"}},
-                       "resources": [{"ARN": "arn:one", "n": 1}, {"ARN": "arn:two"}]}),
-            ],
+                       "resources": [{"ARN": "arn:one", "n": 1}, {"ARN": "arn:two"}]})],
         ),
         (
             second,
-            vec![
-                json!({"time": day(2, "12:00:00"), "event_id": "c4", "eventName": "DeleteTrail",
+            vec![json!({"time": day(2, "12:00:00"), "event_id": "c4", "eventName": "DeleteTrail",
                        "status": 500, "user": {"name": "mallory\u{1b}[31m", "ip": "10.0.0.66"},
-                       "deep": {"er": {"still": [1, "down"]}}, "time zone": "CET"}),
-            ],
+                       "deep": {"er": {"still": [1, "down"]}}, "time zone": "CET"})],
         ),
     ];
     tables.add("cloud", &cloud).await;

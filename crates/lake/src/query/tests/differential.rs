@@ -46,16 +46,49 @@ fn event() -> impl Strategy<Value = Value> {
 
 fn term() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "abc", "ABC", "ab*", "*bc", "a*c", "*", "7", "1.5", "-3", "\"abc def\"", "\"a\\\"bc\"",
-        "\"abc\\\\d\"", "def", "ï", "x", "\"-3\"", "true", "b*d*f",
+        "abc",
+        "ABC",
+        "ab*",
+        "*bc",
+        "a*c",
+        "*",
+        "7",
+        "1.5",
+        "-3",
+        "\"abc def\"",
+        "\"a\\\"bc\"",
+        "\"abc\\\\d\"",
+        "def",
+        "ï",
+        "x",
+        "\"-3\"",
+        "true",
+        "b*d*f",
     ]);
     let field = prop::sample::select(vec![
         "t", "n", "f", "b", "list", "obj", "obj.x", "obj.z.x", "js", "js.x", "js.z.x", "other",
         "other.x", "nothing", "t.x", "list.x",
     ]);
     let test = prop::sample::select(vec![
-        ":abc", ":7", ":\"7\"", ":1.5", ":*", ":a*", ":*c", ":>0", ":>=7", ":<2.5", ":<=-3", ":true",
-        ":(abc 7)", ":(def OR >5)", ":\"\"", "!=abc", "=ABC", ":>2026-11-01", ":7*",
+        ":abc",
+        ":7",
+        ":\"7\"",
+        ":1.5",
+        ":*",
+        ":a*",
+        ":*c",
+        ":>0",
+        ":>=7",
+        ":<2.5",
+        ":<=-3",
+        ":true",
+        ":(abc 7)",
+        ":(def OR >5)",
+        ":\"\"",
+        "!=abc",
+        "=ABC",
+        ":>2026-11-01",
+        ":7*",
     ]);
     prop_oneof![word.prop_map(str::to_owned), (field, test).prop_map(|(f, t)| format!("{f}{t}"))]
 }

@@ -36,7 +36,8 @@ async fn json_lines_are_the_events() {
          \"ingest_time\":\"2026-11-02T10:00:00Z\",\"event_id\":\"c3\",\
          \"origin\":{\"object\":\"file:x\",\"offset\":7}}\n"
     );
-    let rows = engine.sql("SELECT status, tags, extra FROM cloud WHERE status = 403").await.unwrap();
+    let rows =
+        engine.sql("SELECT status, tags, extra FROM cloud WHERE status = 403").await.unwrap();
     assert_eq!(
         rendered(&rows, OutputFormat::Json, None),
         "{\"status\":403,\"tags\":[\"red\",\"Blue sky\"]}\n"

@@ -84,28 +84,46 @@ async fn pipes_make_tables() {
             "index:web | stats sum(bytes) as total, avg(bytes), max(bytes), dc(verb) by log_source",
             "log_source,total,avg(bytes),max(bytes),dc(verb)\nweb,3012,1506.0,3000,2\n",
         ),
-        ("index:cloud | stats values(user.name) as who by eventName | where eventName=ConsoleLogin",
-         "eventName,who\nConsoleLogin,\"[\"\"alice\"\",\"\"bob\"\"]\"\n"),
-        ("index:cloud | stats first(eventName) last(eventName) first(user.age)",
-         "first(eventName),last(eventName),first(user.age)\nConsoleLogin,DeleteTrail,41\n"),
+        (
+            "index:cloud | stats values(user.name) as who by eventName | where eventName=ConsoleLogin",
+            "eventName,who\nConsoleLogin,\"[\"\"alice\"\",\"\"bob\"\"]\"\n",
+        ),
+        (
+            "index:cloud | stats first(eventName) last(eventName) first(user.age)",
+            "first(eventName),last(eventName),first(user.age)\nConsoleLogin,DeleteTrail,41\n",
+        ),
         ("index:cloud | top 1 eventName", "eventName,count\nConsoleLogin,2\n"),
         ("index:cloud | rare 2 eventName", "eventName,count\nAssumeRole,1\nDeleteTrail,1\n"),
-        ("index:cloud | fields event_id, user.name | head 2",
-         "event_id,user.name\nc4,mallory\\u{1b}[31m\nc3,alice\n"),
+        (
+            "index:cloud | fields event_id, user.name | head 2",
+            "event_id,user.name\nc4,mallory\\u{1b}[31m\nc3,alice\n",
+        ),
         ("index:cloud | sort user.age, status | fields event_id | head 1", "event_id\nc1\n"),
         ("index:cloud | dedup eventName | fields event_id", "event_id\nc4\nc3\nc2\n"),
         ("* | tail 2 | fields event_id", "event_id\nc2\nc1\n"),
-        ("index:cloud | stats count as n by eventName | rename n as times, eventName as what \
+        (
+            "index:cloud | stats count as n by eventName | rename n as times, eventName as what \
           | sort -times | head 1",
-         "what,times\nConsoleLogin,2\n"),
-        ("* | timechart span=1d count", "time,count\n2026-11-01T00:00:00Z,2\n2026-11-02T00:00:00Z,4\n"),
-        ("* | timechart span=1d dc(user.name) as users by log_source | where users > 1",
-         "time,log_source,users\n2026-11-01T00:00:00Z,cloud,2\n2026-11-02T00:00:00Z,cloud,2\n"),
-        ("* | stats dc(user.name) by log_source | where dc(user.name) >= 2",
-         "log_source,dc(user.name)\ncloud,3\n"),
+            "what,times\nConsoleLogin,2\n",
+        ),
+        (
+            "* | timechart span=1d count",
+            "time,count\n2026-11-01T00:00:00Z,2\n2026-11-02T00:00:00Z,4\n",
+        ),
+        (
+            "* | timechart span=1d dc(user.name) as users by log_source | where users > 1",
+            "time,log_source,users\n2026-11-01T00:00:00Z,cloud,2\n2026-11-02T00:00:00Z,cloud,2\n",
+        ),
+        (
+            "* | stats dc(user.name) by log_source | where dc(user.name) >= 2",
+            "log_source,dc(user.name)\ncloud,3\n",
+        ),
         ("* | stats count by status | where status = 404", "status,count\n404,1\n"),
         ("index:cloud | stats count by user.mfa.kind", "user.mfa.kind,count\ntotp,1\n"),
-        ("index:cloud | stats count by resources.ARN", "resources.ARN,count\n\"[\"\"arn:one\"\",\"\"arn:two\"\"]\",1\n"),
+        (
+            "index:cloud | stats count by resources.ARN",
+            "resources.ARN,count\n\"[\"\"arn:one\"\",\"\"arn:two\"\"]\",1\n",
+        ),
         ("nothing_is_here | stats count by x", "x,count\n"),
     ] {
         let rows = search(&engine, line).await.unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -129,63 +147,90 @@ async fn commands_that_keep_events_keep_them_whole() {
 async fn mistakes_are_shown_where_they_are() {
     let engine = company().await;
     for (line, expected) in [
-        ("a \"b", "\
+        (
+            "a \"b",
+            "\
 error[DAB0524]: the quoted phrase has no end
   | a \"b
   |   ^
   --> query:1:3
-  help: add a `\"`; a backslash before the last `\"` is written `\\\\`"),
-        ("(a OR b", "\
+  help: add a `\"`; a backslash before the last `\"` is written `\\\\`",
+        ),
+        (
+            "(a OR b",
+            "\
 error[DAB0524]: the parenthesis has no end
   | (a OR b
   | ^
   --> query:1:1
-  help: add a `)`"),
-        ("x:>abc OR y:>=abc", "\
+  help: add a `)`",
+        ),
+        (
+            "x:>abc OR y:>=abc",
+            "\
 error[DAB0524]: only numbers and times can be larger or smaller
   | x:>abc OR y:>=abc
   |    ^
   --> query:1:4
-  help: write a number, or a time such as `2026-11-24T08:00:00Z`"),
-        ("a OR index:b", "\
+  help: write a number, or a time such as `2026-11-24T08:00:00Z`",
+        ),
+        (
+            "a OR index:b",
+            "\
 error[DAB0524]: `index` chooses the tables of the whole search, so it can't stand under `OR`, \
 `NOT` or in parentheses
   | a OR index:b
   |      ^
   --> query:1:6
-  help: move it to the beginning, several tables divided by commas"),
-        ("index:clout x", "\
+  help: move it to the beginning, several tables divided by commas",
+        ),
+        (
+            "index:clout x",
+            "\
 error[DAB0522]: there is no table `clout`
   | index:clout x
   |       ^
   --> query:1:7
-  help: did you mean `cloud`?"),
-        ("* | stat count", "\
+  help: did you mean `cloud`?",
+        ),
+        (
+            "* | stat count",
+            "\
 error[DAB0525]: there is no pipe command `stat`
   | * | stat count
   |     ^
   --> query:1:5
   help: did you mean `stats`? the commands are count, dedup, fields, head, rare, rename, sort, \
-stats, table, tail, timechart, top, where"),
-        ("* | stats cuont by x", "\
+stats, table, tail, timechart, top, where",
+        ),
+        (
+            "* | stats cuont by x",
+            "\
 error[DAB0526]: there is no function `cuont`
   | * | stats cuont by x
   |           ^
   --> query:1:11
   help: did you mean `count`? the functions are count, dc, distinct_count, sum, avg, mean, min, \
-max, values, first, last"),
-        ("* | stats count by verb | sort -cuont", "\
+max, values, first, last",
+        ),
+        (
+            "* | stats count by verb | sort -cuont",
+            "\
 error[DAB0526]: there is no field `cuont` at this point
   | * | stats count by verb | sort -cuont
   |                           ^
   --> query:1:27
-  help: did you mean `count`?"),
-        ("* | head five", "\
+  help: did you mean `count`?",
+        ),
+        (
+            "* | head five",
+            "\
 error[DAB0526]: a number of rows was expected here
   | * | head five
   |          ^
   --> query:1:10
-  help: write it in digits, and a `|` before the next command"),
+  help: write it in digits, and a `|` before the next command",
+        ),
     ] {
         let error = search(&engine, line).await.map(|rows| csv(&rows)).unwrap_err();
         assert_eq!(Problem::from(error).to_string(), expected, "{line}");
@@ -199,7 +244,9 @@ async fn lines_without_end_are_refused() {
         let result = search(&engine, &line).await;
         assert_eq!(result.is_err(), !line.starts_with('-'));
     }
-    let Rows::Events(events) = search(&engine, &"NOT ".repeat(40)).await.unwrap_or(Rows::Events(vec![])) else {
+    let Rows::Events(events) =
+        search(&engine, &"NOT ".repeat(40)).await.unwrap_or(Rows::Events(vec![]))
+    else {
         panic!("rows of columns")
     };
     assert_eq!(events, []);

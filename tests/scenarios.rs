@@ -6,13 +6,13 @@
     reason = "a test that can't go on is to stop there"
 )]
 
-#[path = "blackbox/bad_input.rs"]
+#[path = "scenarios/bad_input.rs"]
 mod bad_input;
-#[path = "blackbox/corpora.rs"]
+#[path = "scenarios/corpora.rs"]
 mod corpora;
-#[path = "blackbox/crash.rs"]
+#[path = "scenarios/crash.rs"]
 mod crash;
-#[path = "blackbox/harness.rs"]
+#[path = "scenarios/harness.rs"]
 mod harness;
-#[path = "blackbox/http.rs"]
+#[path = "scenarios/http.rs"]
 mod http;

@@ -1,0 +1,49 @@
+//! `kill -9` at any moment loses nothing and doubles nothing.
+
+use crate::harness::{Project, Running, events};
+
+const RULE: &str = "title: Every hundredth\nid: hundredth\nlog_source: plain\n\
+    cel: n % 100 == 0\nlevel: high\ndedup: [n]\n";
+
+fn project() -> Project {
+    let project = Project::ndjson("detections: [./rules]");
+    project.write("rules/hundredth.yml", RULE.as_bytes());
+    project
+}
+
+#[test]
+fn dying_at_every_point_of_a_commit_is_survived() {
+    for point in ["begin", "staged", "uploaded", "committed", "enqueued", "alerted", "done"] {
+        let project = project();
+        project.write("in/a.ndjson", &events(0, 1_000));
+        let crashed = project.run(&["run", "--once", "--crash-at", point]);
+        assert_eq!(crashed.status.code(), None, "{point}: it died by a signal");
+        project.append("in/a.ndjson", &events(1_000, 1_000));
+        let crashed = project.run(&["run", "--once", "--crash-at", point]);
+        assert_eq!(crashed.status.code(), None, "{point}: and again");
+        project.ok(&["run", "--once"]);
+        assert_eq!(project.rows("plain"), 2_000, "{point}");
+        let alerts = project.json(&["alerts"]);
+        assert_eq!(alerts.len(), 20, "{point}: each alert once");
+        assert!(alerts.iter().all(|alert| alert["matches"] == 1), "{point}: {alerts:?}");
+        project.ledger_adds_up();
+    }
+}
+
+#[test]
+fn kill_9_while_files_grow_loses_and_doubles_nothing() {
+    let project = project();
+    project.write("in/a.ndjson", b"");
+    for round in 0..6_usize {
+        let mut running = Running::start(&project, &[]);
+        for part in 0..4 {
+            let from = round * 4_000 + part * 1_000;
+            project.append("in/a.ndjson", &events(from, 1_000));
+            project.write(&format!("in/{round}-{part}.ndjson"), &events(from, 100));
+        }
+        running.kill();
+    }
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 24_000 + 2_400);
+    project.ledger_adds_up();
+}

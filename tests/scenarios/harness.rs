@@ -1,0 +1,189 @@
+//! A project in a temporary folder, and the binary run on it.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A project.
+pub(crate) struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    /// A project with these lines of settings after `version` and `lake`.
+    pub(crate) fn new(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("dab.yaml"),
+            format!("version: 1\nlake: ./lake\n{settings}\n"),
+        )
+        .unwrap();
+        Self { folder }
+    }
+
+    /// A project that reads NDJSON files in `in/` with the time in `t`.
+    pub(crate) fn ndjson(more_settings: &str) -> Self {
+        let settings = "log_sources: [./sources]\n\
+            collect: [{name: s, log_source: plain, from: ./in, settle_seconds: 0}]\n";
+        let project = Self::new(&format!("{settings}{more_settings}"));
+        let source = "format: {type: ndjson}\ntime: {field: t}\n";
+        project.write("sources/plain.yml", source.as_bytes());
+        project
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub(crate) fn append(&self, name: &str, bytes: &[u8]) {
+        let mut file = fs::OpenOptions::new().append(true).open(self.path().join(name)).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dab"));
+        command.args(args).arg("--config").arg(self.path().join("dab.yaml"));
+        command.env_remove("DAB_LOG");
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Runs it, and expects success.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {:?}\n{errors}", output.status);
+        format!("{}{errors}", String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// The JSON lines that a subcommand prints.
+    pub(crate) fn json(&self, args: &[&str]) -> Vec<Value> {
+        let output = self.run(&[args, &["--output", "json"]].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {:?}\n{errors}", output.status);
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The one number that an SQL query answers.
+    pub(crate) fn number(&self, sql: &str) -> u64 {
+        let rows = self.json(&["sql", sql]);
+        rows[0].as_object().unwrap().values().next().unwrap().as_u64().unwrap()
+    }
+
+    /// How many rows a table has, and that no event is in it twice.
+    pub(crate) fn rows(&self, table: &str) -> u64 {
+        let all = self.number(&format!("SELECT count(*) AS n FROM {table}"));
+        let distinct = self.number(&format!("SELECT count(DISTINCT event_id) AS n FROM {table}"));
+        assert_eq!(all, distinct, "an event is doubled in {table}");
+        all
+    }
+
+    pub(crate) fn quarantined(&self) -> Vec<Value> {
+        self.json(&["quarantine", "list"])
+    }
+
+    /// Every batch's ledger line adds up.
+    pub(crate) fn ledger_adds_up(&self) {
+        let batches = self.path().join("lake/batches");
+        for source in fs::read_dir(batches).unwrap() {
+            for file in fs::read_dir(source.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                if path.to_string_lossy().ends_with(".matches.json") {
+                    continue;
+                }
+                let manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+                let count = |key: &str| manifest[key].as_u64().unwrap();
+                assert_eq!(count("records"), count("rows") + count("quarantined"), "{manifest}");
+            }
+        }
+    }
+}
+
+/// A running `dab run`, ended with `kill -9` when it goes out of scope.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) address: String,
+    // Held so that the process can go on writing.
+    _errors: BufReader<std::process::ChildStderr>,
+}
+
+impl Running {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start(project: &Project, args: &[&str]) -> Self {
+        let mut child = project
+            .command(&[&["run"], args].concat())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let (mut address, mut line) = (String::new(), String::new());
+        while line.trim() != "ready" {
+            line.clear();
+            assert!(errors.read_line(&mut line).unwrap() > 0, "it ended before it was ready");
+            if let Some(at) = line.trim().strip_prefix("listening on http://") {
+                at.clone_into(&mut address);
+            }
+        }
+        Self { child, address, _errors: errors }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.kill();
+        }
+    }
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `count` events, one a line, numbered from `from`.
+pub(crate) fn events(from: usize, count: usize) -> Vec<u8> {
+    let line =
+        |n| format!("{{\"t\":\"2026-11-20T08:00:00Z\",\"n\":{n},\"user\":\"u{}\"}}\n", n % 7);
+    (from..from + count).map(line).collect::<String>().into_bytes()
+}
+
+/// The corpora's folder; `None`, said aloud, where there is none.
+pub(crate) fn corpora() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora");
+    let folder = std::env::var_os("DAB_CORPORA").map_or(default, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!is_ci, "CI needs the corpora: {} is no folder", folder.display());
+    eprintln!("skipped: no corpora (set DAB_CORPORA)");
+    None
+}
