@@ -104,7 +104,7 @@ fn others_count_the_same(project: &Project, records: usize) {
         eprintln!("skipped: no other readers (set DAB_TOOLS, as `cargo xtask test` does)");
         return;
     };
-    let python = Path::new(&tools).join("venv/bin/python");
+    let python = Path::new(&tools).join("python/bin/python");
     let script = project.write("count.py", READERS.as_bytes());
     let tables = project.path().join("lake/tables");
     let output = Command::new(&python).arg(script).arg(tables).output().unwrap();

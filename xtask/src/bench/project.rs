@@ -188,7 +188,7 @@ impl Project {
         let mut command = Command::new(binary);
         command.args(["run", "--once"]);
         if decode_only {
-            command.args(["--until", "decode"]);
+            command.arg("--decode-only");
         }
         measure::run(&command, &self.folder)
     }
@@ -216,14 +216,12 @@ impl Project {
 
 fn quarantined(binary: &Path, folder: &Path, log_source: &str) -> Result<u64, Failure> {
     let mut command = process::command(binary, folder);
-    // Exit code 1 says that there are some.
     let output = command
         .args(["quarantine", "list", "--output", "json"])
         .output()
         .map_err(|error| format!("`{}`: {error}", binary.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let listed: Value = serde_json::from_str(&said).unwrap_or_default();
-    let records = listed.as_array().into_iter().flatten();
+    let records = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of =
         records.filter(|record| record.get("log_source").is_some_and(|name| name == log_source));
     Ok(u64::try_from(of.count()).unwrap_or(u64::MAX))
