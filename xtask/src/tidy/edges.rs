@@ -114,9 +114,11 @@ fn judge(path: &str, name: &str, allowed: &[&str], edge: (&str, &str)) -> Option
 /// A crate whose every file is comments.
 fn emptiness(tree: &Tree, manifest: &str) -> Option<Finding> {
     let folder = manifest.strip_suffix("Cargo.toml")?;
-    let mut sources = tree
-        .ending(".rs")
-        .filter(|(path, _)| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with("src/")));
+    let is_source = |path: &str| {
+        let inside = path.strip_prefix(folder).unwrap_or_default();
+        inside.starts_with("src/") || inside.starts_with("fuzz_targets/")
+    };
+    let mut sources = tree.ending(".rs").filter(|(path, _)| is_source(path));
     let has_code = sources.any(|(_, text)| {
         text.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
     });
