@@ -12,7 +12,11 @@ mod bad_input;
 mod corpora;
 #[path = "scenarios/crash.rs"]
 mod crash;
+#[path = "scenarios/demo.rs"]
+mod demo;
 #[path = "scenarios/harness.rs"]
 mod harness;
 #[path = "scenarios/http.rs"]
 mod http;
+#[path = "scenarios/s3.rs"]
+mod s3;

@@ -4,6 +4,9 @@ use std::{fs, io::Write as _};
 
 use crate::harness::{Project, Running, events, gzip};
 
+/// However large the input: the most memory that a run may take.
+const MEMORY_BYTES_MAX: u64 = 1_000_000_000;
+
 /// Everything the quarantine says, as text.
 fn reasons(project: &Project) -> String {
     project.quarantined().iter().map(|record| format!("{record}\n")).collect()
@@ -115,7 +118,8 @@ fn a_very_long_line_is_kept_whole_outside_memory() {
     file.write_all(b"\n").unwrap();
     file.write_all(&events(2, 2)).unwrap();
     drop(file);
-    project.ok(&["run", "--once"]);
+    let peak = project.run_once_measured();
+    assert!(peak < MEMORY_BYTES_MAX, "{peak} bytes");
     assert_eq!(project.rows("plain"), 4);
     let records = project.quarantined();
     assert_eq!(records.len(), 1);
@@ -125,6 +129,27 @@ fn a_very_long_line_is_kept_whole_outside_memory() {
     let spill = project.path().join(format!("lake/quarantine/plain/spill/{id}.zst"));
     let kept = zstd::stream::copy_decode(fs::File::open(spill).unwrap(), std::io::sink());
     kept.unwrap();
+}
+
+/// 2,000 records of a megabyte each: two gigabytes, packed to next to nothing.
+#[test]
+fn a_file_larger_than_memory_flows_through() {
+    let project = Project::new(
+        "collect: [{name: s, log_source: plain, from: ./in, settle_seconds: 0, \
+         decompression_ratio_max: 1000000}]\nlog_sources: [./sources]\n",
+    );
+    project.write("sources/plain.yml", b"format: {type: ndjson}\ntime: {field: t}\n");
+    let path = project.write("in/large.ndjson.zst", b"");
+    let mut file = zstd::Encoder::new(fs::File::create(path).unwrap(), 1).unwrap();
+    let filling = "x".repeat(1 << 20);
+    for n in 0..2_000 {
+        writeln!(file, r#"{{"t":"2026-11-20T08:00:00Z","n":{n},"filling":"{filling}"}}"#).unwrap();
+    }
+    file.finish().unwrap();
+    let peak = project.run_once_measured();
+    assert!(peak < MEMORY_BYTES_MAX, "{peak} bytes");
+    assert_eq!(project.rows("plain"), 2_000);
+    project.ledger_adds_up();
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `kill -9` at any moment loses nothing and doubles nothing.
 
-use crate::harness::{Project, Running, events};
+use crate::{
+    harness::{Project, Running, events, until},
+    http,
+};
 
 const RULE: &str = "title: Every hundredth\nid: hundredth\nlog_source: plain\n\
     cel: n % 100 == 0\nlevel: high\ndedup: [n]\n";
@@ -46,4 +49,36 @@ fn kill_9_while_files_grow_loses_and_doubles_nothing() {
     project.ok(&["run", "--once"]);
     assert_eq!(project.rows("plain"), 24_000 + 2_400);
     project.ledger_adds_up();
+}
+
+/// Posts batch after batch until the process is killed under them: what was acknowledged is there,
+/// and of what was not, all of a batch or nothing.
+#[test]
+fn what_http_acknowledged_survives_kill_9() {
+    let project = http::project();
+    for round in 0..4_usize {
+        let mut running = Running::start(&project, &[]);
+        let address = running.address.clone();
+        let posting = std::thread::spawn(move || {
+            let batches = (0..40).map(|batch| round * 4_000 + batch * 100);
+            let acknowledged = |first: &usize| {
+                let body = events(*first, 100);
+                http::try_post(&address, "/ingest/plain", http::BEARER, &body) == Some(200)
+            };
+            batches.take_while(acknowledged).collect::<Vec<usize>>()
+        });
+        let table = project.path().join("lake/batches/http-plain");
+        let wanted = 3 * (round + 1);
+        until("a few batches", || {
+            let written = std::fs::read_dir(&table).map_or(0, Iterator::count);
+            (written >= wanted || posting.is_finished()).then_some(())
+        });
+        running.kill();
+        for first in posting.join().unwrap() {
+            let sql =
+                format!("SELECT count(*) FROM plain WHERE n >= {first} AND n < {}", first + 100);
+            assert_eq!(project.number(&sql), 100, "round {round}, the batch from {first}");
+        }
+    }
+    assert_eq!(project.rows("plain") % 100, 0, "a batch is stored whole or not at all");
 }

@@ -19,12 +19,14 @@ pub(crate) struct Project {
 impl Project {
     /// A project with these lines of settings after `version` and `lake`.
     pub(crate) fn new(settings: &str) -> Self {
+        Self::on("./lake", settings)
+    }
+
+    /// The same, with its lake elsewhere.
+    pub(crate) fn on(lake: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("dab.yaml"),
-            format!("version: 1\nlake: ./lake\n{settings}\n"),
-        )
-        .unwrap();
+        let text = format!("version: 1\nlake: {lake}\n{settings}\n");
+        fs::write(folder.path().join("dab.yaml"), text).unwrap();
         Self { folder }
     }
 
@@ -55,9 +57,14 @@ impl Project {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_of(&self.path().join("dab.yaml").to_string_lossy(), args)
+    }
+
+    /// The binary on another project's settings.
+    pub(crate) fn command_of(&self, config: &str, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dab"));
-        command.args(args).arg("--config").arg(self.path().join("dab.yaml"));
-        command.env_remove("DAB_LOG");
+        command.args(args).args(["--config", config]).current_dir(self.path());
+        command.env_remove("DAB_LOG").stdin(Stdio::null());
         command
     }
 
@@ -76,7 +83,13 @@ impl Project {
 
     /// The JSON lines that a subcommand prints.
     pub(crate) fn json(&self, args: &[&str]) -> Vec<Value> {
-        let output = self.run(&[args, &["--output", "json"]].concat());
+        self.json_of(&self.path().join("dab.yaml").to_string_lossy(), args)
+    }
+
+    /// The same on another project's settings.
+    pub(crate) fn json_of(&self, config: &str, args: &[&str]) -> Vec<Value> {
+        let args = [args, &["--output", "json"]].concat();
+        let output = self.command_of(config, &args).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{args:?}: {:?}\n{errors}", output.status);
         let text = String::from_utf8(output.stdout).unwrap();
@@ -99,6 +112,23 @@ impl Project {
 
     pub(crate) fn quarantined(&self) -> Vec<Value> {
         self.json(&["quarantine", "list"])
+    }
+
+    /// Reads what is there. Answers the most memory that took, in bytes.
+    pub(crate) fn run_once_measured(&self) -> u64 {
+        let mut command = self.command(&["run", "--once"]);
+        let log = fs::File::create(self.path().join("run.log")).unwrap();
+        let output = (Stdio::null(), Stdio::null(), log);
+        let command = command.stdin(output.0).stdout(output.1).stderr(output.2);
+        let mut child = command.spawn().unwrap();
+        let mut peak = 0;
+        let status = until("the end of the run", || {
+            peak = peak.max(peak_memory(child.id()).unwrap_or(0));
+            child.try_wait().unwrap()
+        });
+        let said = fs::read_to_string(self.path().join("run.log")).unwrap();
+        assert!(status.success(), "{said}");
+        peak
     }
 
     /// Every batch's ledger line adds up.
@@ -173,6 +203,38 @@ pub(crate) fn events(from: usize, count: usize) -> Vec<u8> {
     let line =
         |n| format!("{{\"t\":\"2026-11-20T08:00:00Z\",\"n\":{n},\"user\":\"u{}\"}}\n", n % 7);
     (from..from + count).map(line).collect::<String>().into_bytes()
+}
+
+/// Looks again and again until `look` finds something; gives up after two minutes.
+#[expect(clippy::disallowed_methods, reason = "watches a process from outside, in real time")]
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..6_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("{what}: not within two minutes");
+}
+
+/// The most memory that a process has held so far, in bytes; `None` once it has ended.
+pub(crate) fn peak_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// A program that `cargo xtask test` installs; `None`, said aloud, where it is not.
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("DAB_TOOLS").map(PathBuf::from);
+    let program = folder.map(|folder| folder.join("python/bin").join(name));
+    if let Some(program) = program.filter(|program| program.is_file()) {
+        return Some(program);
+    }
+    let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!is_ci, "CI needs `{name}`: `cargo xtask test` installs it and sets DAB_TOOLS");
+    eprintln!("skipped: `{name}` is not there (`cargo xtask test` installs it)");
+    None
 }
 
 /// The corpora's folder; `None`, said aloud, where there is none.

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::harness::{Project, Running, events, gzip};
 
-fn project() -> Project {
+/// A project that takes events in, with a token for all and one for Okta's alone.
+pub(crate) fn project() -> Project {
     let project = Project::new(
         "listen: 127.0.0.1:0\nlog_sources: [./sources]\ningest:\n  tokens:\n    \
          - {name: all, token: {file: ./token}}\n    \
@@ -19,6 +20,20 @@ fn project() -> Project {
     project.write("token", b"secret\n");
     project.write("okta-token", b"other\n");
     project
+}
+
+/// Posts a body. Answers the status, or `None` if the connection broke.
+pub(crate) fn try_post(address: &str, path: &str, headers: &str, body: &[u8]) -> Option<u16> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body).ok()?;
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).ok()?;
+    reply.split(' ').nth(1)?.parse().ok()
 }
 
 /// Posts a body. Answers the status and the body of the reply.
@@ -39,7 +54,8 @@ fn post(address: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-const BEARER: &str = "Authorization: Bearer secret\r\n";
+/// What the token for all looks like in a request.
+pub(crate) const BEARER: &str = "Authorization: Bearer secret\r\n";
 
 #[test]
 fn bodies_in_every_form_are_taken() {

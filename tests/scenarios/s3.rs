@@ -1,0 +1,110 @@
+//! Buckets: logs in one, the lake in another, on an S3 emulation that runs on this machine.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+};
+
+use crate::harness::{Project, events, gzip, tool, until};
+
+/// A running S3 emulation, ended when it goes out of scope.
+struct Emulation {
+    child: Child,
+    address: String,
+}
+
+impl Emulation {
+    fn start() -> Option<Self> {
+        let program = tool("ministack")?;
+        // Whoever takes the port in between makes the start fail, not the test pass.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new(program)
+            .envs([("BIND_HOST", "127.0.0.1"), ("GATEWAY_PORT", &port.to_string())])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let emulation = Self { child, address: format!("127.0.0.1:{port}") };
+        until("the S3 emulation", || TcpStream::connect(&emulation.address).ok());
+        Some(emulation)
+    }
+
+    /// Makes a bucket (`/name`) or an object (`/bucket/key`).
+    fn put(&self, path: &str, body: &[u8]) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let (host, length) = (&self.address, body.len());
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200"), "{path}: {reply}");
+    }
+
+    /// A project that reads `s3://logs/app` into this lake.
+    fn project(&self, lake: &str) -> Project {
+        let project = Project::on(
+            lake,
+            &format!(
+                "log_sources: [./sources]\ncollect:\n  \
+                 - {{name: s, log_source: plain, from: 's3://logs/app', settle_seconds: 0}}\ns3:\n  \
+                 endpoint: 'http://{}'\n  region: us-east-1\n  allow_http: true\n  \
+                 access_key_id: {{file: ./id}}\n  secret_access_key: {{file: ./secret}}",
+                self.address
+            ),
+        );
+        project.write("sources/plain.yml", b"format: {type: ndjson}\ntime: {field: t}\n");
+        project.write("id", b"test");
+        project.write("secret", b"test");
+        project
+    }
+}
+
+impl Drop for Emulation {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Reads a bucket twice, with an object that is new the second time, one that has grown, and one
+/// outside the prefix.
+fn read_a_bucket(lake: &str) {
+    let Some(emulation) = Emulation::start() else { return };
+    emulation.put("/logs", b"");
+    emulation.put("/lake", b"");
+    emulation.put("/logs/app/2026/a.ndjson.gz", &gzip(&events(0, 500)));
+    emulation.put("/logs/app/b.ndjson", &events(500, 100));
+    emulation.put("/logs/other/c.ndjson", &events(9_000, 100));
+    let project = emulation.project(lake);
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 600);
+
+    emulation.put("/logs/app/b.ndjson", &events(500, 150));
+    emulation.put("/logs/app/d.ndjson", &events(650, 10));
+    project.ok(&["run", "--once"]);
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.number("SELECT count(DISTINCT n) FROM plain"), 660);
+    assert_eq!(project.number("SELECT max(n) FROM plain"), 659);
+    assert_eq!(project.rows("plain"), 660, "what was read is not read again");
+    assert!(project.quarantined().is_empty());
+    // Dying in the middle is no different on a bucket.
+    emulation.put("/logs/app/e.ndjson", &events(660, 40));
+    let crashed = project.run(&["run", "--once", "--crash-at", "uploaded"]);
+    assert_eq!(crashed.status.code(), None, "it died by a signal");
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 700);
+}
+
+#[test]
+fn logs_in_a_bucket_are_read_once() {
+    read_a_bucket("./lake");
+}
+
+#[test]
+fn the_lake_can_be_a_bucket_too() {
+    read_a_bucket("s3://lake/siem");
+}
