@@ -5,6 +5,7 @@
 
 mod engine;
 mod error;
+mod explain;
 mod functions;
 mod hits;
 mod json;
@@ -22,3 +23,12 @@ mod tests;
 pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};
 pub use render::{OutputFormat, render};
+
+/// Says what is wrong with a search line, without running it.
+///
+/// # Errors
+///
+/// With the place of the first mistake.
+pub fn check_search(line: &str) -> Result<(), QueryError> {
+    search::parse(line).map(|_| ())
+}

@@ -12,17 +12,14 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
     sql::{
         parser::Statement as DfStatement,
-        sqlparser::{
-            ast::Statement,
-            dialect::GenericDialect,
-            parser::{Parser, ParserError},
-        },
+        sqlparser::{ast::Statement, dialect::GenericDialect, parser::Parser},
     },
 };
 use futures::StreamExt as _;
 
 use super::{
     error::{Excerpt, QueryError, nearest},
+    explain::{first_line, plan_error, syntax},
     functions::{Kind, RowFunction},
     names,
     plan::Planner,
@@ -122,7 +119,12 @@ impl Engine {
         };
         if let Statement::Query(query) = query {
             for notice in names::resolve(query, text, &tables, &names)? {
-                tracing::debug!(notice, "a name was given a meaning");
+                // What is near to a column's name is probably a slip of the finger.
+                if notice.contains("did you mean") {
+                    tracing::warn!(notice, "a name may be misspelled");
+                } else {
+                    tracing::debug!(notice, "a name is read from `_rest`");
+                }
             }
         }
         let context = self.context()?;
@@ -207,6 +209,7 @@ impl Engine {
     pub(super) fn context(&self) -> Result<SessionContext, QueryError> {
         let config = SessionConfig::new()
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
+            .set_bool("datafusion.sql_parser.collect_spans", true)
             .set_bool("datafusion.execution.parquet.pushdown_filters", false);
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_limit(self.settings.memory_bytes, 1.0)
@@ -241,13 +244,9 @@ impl Engine {
             DataFusionError::ResourcesExhausted(_) => {
                 QueryError::Memory { limit_bytes: self.settings.memory_bytes }
             }
-            root => QueryError::Failed { message: first_line(&root.to_string()) },
+            root => QueryError::Failed { message: first_line(&root.strip_backtrace()) },
         }
     }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// The one statement of `text`, if it only reads.
@@ -270,32 +269,4 @@ fn read_only(text: &str) -> Result<Statement, QueryError> {
         Statement::Query(_) => Ok(statement),
         _ => refuse("the statement is not a query"),
     }
-}
-
-/// The parser ends its messages with the place: `… at Line: 1, Column: 8`.
-fn syntax(error: &ParserError, text: &str) -> QueryError {
-    let message = match error {
-        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
-        ParserError::RecursionLimitExceeded => "the query nests too deeply".to_owned(),
-    };
-    let (said, place) = message.rsplit_once(" at Line: ").unwrap_or((&message, ""));
-    let at = place.split_once(", Column: ").and_then(|(line, column)| {
-        Excerpt::at_position(text, line.parse().ok()?, column.trim().parse().ok()?)
-    });
-    QueryError::Syntax { message: said.to_owned(), at }
-}
-
-fn plan_error(error: &DataFusionError, text: &str) -> QueryError {
-    let root = error.find_root();
-    let message = match root {
-        DataFusionError::Plan(message) | DataFusionError::NotImplemented(message) => {
-            message.clone()
-        }
-        root => root.to_string(),
-    };
-    let message = first_line(&message);
-    // What the planner quotes is looked for in the text: a caret at its first place.
-    let quoted = message.split(['\'', '`', '"']).nth(1).filter(|quoted| quoted.len() > 1);
-    let at = quoted.and_then(|quoted| text.find(quoted)).map(|byte| Excerpt::at_byte(text, byte));
-    QueryError::Plan { message, at, help: None }
 }

@@ -234,21 +234,30 @@ pub(crate) fn nearest<'c>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance, in lower case.
+/// How many letters are wrong, missing, too many or swapped with their neighbor ("optimal string
+/// alignment"), in lower case.
 fn distance(wanted: &[char], candidate: &str) -> usize {
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=wanted.len()).collect();
+    let mut last = None;
     for (line, c) in candidate.to_lowercase().chars().take(64).enumerate() {
-        let mut diagonal = line;
+        let mut next = vec![line + 1];
         let mut left = line + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
+        for (column, w) in wanted.iter().enumerate() {
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX);
+            let changed = at(&row, column) + usize::from(*w != c);
+            let mut best = changed.min(left + 1).min(at(&row, column + 1) + 1);
+            let previous = column.checked_sub(1);
+            let swapped = previous
+                .is_some_and(|previous| wanted.get(previous) == Some(&c) && last == Some(*w));
+            if let (true, Some(previous)) = (swapped, previous) {
+                best = best.min(at(&before, previous).saturating_add(1));
+            }
+            next.push(best);
+            left = best;
         }
-        for (above, w) in row.iter_mut().skip(1).zip(wanted) {
-            let cost = diagonal + usize::from(*w != c);
-            diagonal = *above;
-            left = cost.min(left + 1).min(diagonal + 1);
-            *above = left;
-        }
+        before = std::mem::replace(&mut row, next);
+        last = Some(c);
     }
     row.last().copied().unwrap_or_default()
 }
@@ -275,5 +284,7 @@ mod tests {
         assert_eq!(distance(&['a', 'b', 'c'], "abc"), 0);
         assert_eq!(distance(&['a', 'b', 'c'], "axc"), 1);
         assert_eq!(distance(&[], "ab"), 2);
+        assert_eq!(distance(&['a', 'b', 'c'], "acb"), 1);
+        assert_eq!(distance(&['a', 'b', 'c'], ""), 3);
     }
 }

@@ -8,28 +8,30 @@
 //! A name that something else may define (an alias, a common table expression, a derived table, a
 //! lambda) is left alone: DataFusion then says what is wrong with it, if anything is.
 
+mod scope;
+mod syntax;
+
 use std::{
     collections::{HashMap, HashSet},
     ops::ControlFlow,
     sync::Arc,
 };
 
-use arrow::datatypes::{DataType, Field};
 use datafusion::sql::sqlparser::{
     ast::{
-        AccessExpr, Distinct, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-        FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
-        ObjectNamePart, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Subscript,
-        TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+        Distinct, Expr, GroupByExpr, Ident, JoinConstraint, ObjectName, ObjectNamePart, OrderBy,
+        OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+        VisitMut, VisitorMut,
     },
     tokenizer::Span,
 };
 
-use super::{
-    error::{Excerpt, QueryError, nearest},
-    functions::REST_FUNCTION,
+use self::{
+    scope::{Lookup, Relation, Scope, column, is_alias, lookup, notice, rest_of},
+    syntax::{constraint, keyword, last_part, path_of, regroup},
 };
-use crate::{schema, snapshot::TableSnapshot};
+use super::error::{Excerpt, QueryError, nearest};
+use crate::snapshot::TableSnapshot;
 
 type Tables = HashMap<String, Arc<TableSnapshot>>;
 
@@ -76,41 +78,6 @@ struct Resolver<'s> {
     ctes: Vec<HashSet<String>>,
     scopes: Vec<Scope>,
     notices: Vec<String>,
-}
-
-/// What one `SELECT` can name.
-#[derive(Debug, Default)]
-struct Scope {
-    relations: Vec<Relation>,
-    /// The names that the projection gives.
-    aliases: Vec<String>,
-}
-
-#[derive(Debug)]
-struct Relation {
-    /// The name that qualifies its columns.
-    name: String,
-    /// `None` for what is no table of the lake.
-    table: Option<Arc<TableSnapshot>>,
-}
-
-/// A column of a table, and the path that is left to go inside it.
-struct Found<'s> {
-    relation: &'s Relation,
-    column: &'s Field,
-    qualified: bool,
-    /// How many of the path's names chose the column.
-    used: usize,
-}
-
-enum Lookup<'s> {
-    Column(Found<'s>),
-    /// No column, but certainly of this relation; so many of the path's names chose it.
-    Rest(&'s Relation, usize),
-    /// Something that isn't ours to decide.
-    Foreign,
-    /// Nothing here has that name.
-    Nothing,
 }
 
 impl Resolver<'_> {
@@ -205,7 +172,7 @@ impl Resolver<'_> {
     fn select_item(&mut self, item: &mut SelectItem) -> Result<(), QueryError> {
         match item {
             SelectItem::UnnamedExpr(expr) => {
-                let name = output_name(expr);
+                let name = self.output_name(expr);
                 if self.visit(expr, false)? {
                     // The column keeps the name that it was asked for by.
                     let alias = Ident::with_quote('"', name.clone());
@@ -221,6 +188,23 @@ impl Resolver<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What an unnamed output column is called: a path without its table, or the expression as
+    /// written.
+    fn output_name(&self, expr: &Expr) -> String {
+        let Some(path) = path_of(expr) else { return expr.to_string() };
+        let names: Vec<&str> = path.iter().map(|ident| ident.value.as_str()).collect();
+        match names.split_first() {
+            Some((first, rest)) if !rest.is_empty() && self.is_relation(first) => rest.join("."),
+            _ => names.join("."),
+        }
+    }
+
+    fn is_relation(&self, name: &str) -> bool {
+        let relations = self.scopes.last().map(|scope| scope.relations.as_slice());
+        let names = relations.unwrap_or_default().iter().map(|relation| relation.name.as_str());
+        spelled(name, names).is_some()
     }
 
     fn name_output(&mut self, name: String) {
@@ -351,7 +335,8 @@ impl Resolver<'_> {
                     return expr;
                 }
                 Lookup::Rest(relation, used) => {
-                    candidate = candidate.or(Some((relation, used)));
+                    // It names its table, so the tables further in have no claim to it.
+                    candidate = Some((relation, used));
                     break;
                 }
                 Lookup::Foreign => return None,
@@ -374,231 +359,8 @@ impl Resolver<'_> {
     }
 }
 
-fn is_alias(scope: &Scope, path: &[Ident]) -> bool {
-    let [only] = path else { return false };
-    scope.aliases.contains(&only.value)
-}
-
-fn lookup<'s>(scope: &'s Scope, path: &[Ident]) -> Lookup<'s> {
-    let Some((first, rest)) = path.split_first() else { return Lookup::Foreign };
-    let names = scope.relations.iter().map(|relation| relation.name.as_str());
-    if let Some(second) = rest.first()
-        && let Some(name) = spelled(&first.value, names)
-        && let Some(relation) = scope.relations.iter().find(|relation| relation.name == name)
-    {
-        return match &relation.table {
-            None => Lookup::Foreign,
-            Some(table) => match field_of(table, &second.value) {
-                Some(column) => {
-                    Lookup::Column(Found { relation, column, qualified: true, used: 2 })
-                }
-                None => Lookup::Rest(relation, 1),
-            },
-        };
-    }
-    let tables = || scope.relations.iter().filter_map(|r| r.table.as_ref().map(|table| (r, table)));
-    let columns = || tables().flat_map(|(_, table)| table.schema.fields());
-    let mut spellings: Vec<&str> = columns().map(|field| field.name().as_str()).collect();
-    spellings.sort_unstable();
-    spellings.dedup();
-    let Some(name) = spelled(&first.value, spellings.iter().copied()) else {
-        let all_tables = tables().count() == scope.relations.len();
-        return if all_tables { Lookup::Nothing } else { Lookup::Foreign };
-    };
-    let mut owners = tables().filter_map(|(relation, table)| {
-        table.schema.field_with_name(name).ok().map(|column| (relation, column))
-    });
-    match (owners.next(), owners.next()) {
-        (Some((relation, column)), None) => {
-            Lookup::Column(Found { relation, column, qualified: false, used: 1 })
-        }
-        // Ambiguous: DataFusion says so.
-        _ => Lookup::Foreign,
-    }
-}
-
-fn field_of<'t>(table: &'t TableSnapshot, name: &str) -> Option<&'t Field> {
-    let names = table.schema.fields().iter().map(|field| field.name().as_str());
-    table.schema.field_with_name(spelled(name, names)?).ok()
-}
-
-/// The expression for a column and the path inside it, with a notice if that ends in `_rest`.
-fn column(found: &Found<'_>, path: &[Ident]) -> (Option<Expr>, Option<String>) {
-    let asked = path.get(found.used - 1);
-    let ident = Ident {
-        value: found.column.name().clone(),
-        quote_style: Some('"'),
-        span: asked.map_or_else(Span::empty, |ident| ident.span),
-    };
-    let qualifier = path.first().is_some_and(|first| first.value == found.relation.name);
-    let same =
-        asked.is_some_and(|asked| asked.value == ident.value) && (qualifier || !found.qualified);
-    let mut expr = if found.qualified {
-        Expr::CompoundIdentifier(vec![quoted(&found.relation.name), ident])
-    } else {
-        Expr::Identifier(ident)
-    };
-    let members = path.get(found.used..).unwrap_or_default();
-    if members.is_empty() {
-        return ((!same).then_some(expr), None);
-    }
-    let mut names = vec![found.column.name().as_str()];
-    let mut field = found.column;
-    for (index, member) in members.iter().enumerate() {
-        let DataType::Struct(fields) = field.data_type() else {
-            let rest = members.iter().skip(index).map(|ident| ident.value.as_str());
-            names.extend(rest.clone());
-            if schema::is_json(field) {
-                let inside = call(REST_FUNCTION, expr, rest);
-                return (Some(either(inside, rest_of(found.relation, &names))), None);
-            }
-            return (rest_of(found.relation, &names), Some(notice(found.relation, &names)));
-        };
-        let known = fields.iter().map(|field| field.name().as_str());
-        let inner = spelled(&member.value, known)
-            .and_then(|name| fields.iter().find(|field| field.name() == name));
-        let Some(inner) = inner else {
-            names.extend(members.iter().skip(index).map(|ident| ident.value.as_str()));
-            return (rest_of(found.relation, &names), Some(notice(found.relation, &names)));
-        };
-        expr = call("get_field", expr, std::iter::once(inner.name().as_str()));
-        names.push(inner.name());
-        field = inner;
-    }
-    (Some(expr), None)
-}
-
-/// `rest("table"."_rest", 'a', 'b')`, if the relation has `_rest`.
-fn rest_of(relation: &Relation, path: &[&str]) -> Option<Expr> {
-    relation.table.as_ref()?.schema.field_with_name(schema::REST).ok()?;
-    let rest = Expr::CompoundIdentifier(vec![quoted(&relation.name), quoted(schema::REST)]);
-    Some(call(REST_FUNCTION, rest, path.iter().copied()))
-}
-
-fn either(first: Expr, second: Option<Expr>) -> Expr {
-    let Some(second) = second else { return first };
-    function("coalesce", vec![first, second])
-}
-
-fn notice(relation: &Relation, path: &[&str]) -> String {
-    let name = path.join(".");
-    let table = relation.table.as_ref();
-    let columns = table.map(|table| leaves(&table.schema)).unwrap_or_default();
-    let near = nearest(&name, columns.iter().map(String::as_str));
-    let guess = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    let table = table.map(|table| table.name.as_str()).unwrap_or_default();
-    format!("`{name}` is no column of `{table}`, so it is read from `_rest`{guess}")
-}
-
-/// The names of all columns, members of structs with their path.
-pub(crate) fn leaves(schema: &arrow::datatypes::Schema) -> Vec<String> {
-    fn add(prefix: &str, field: &Field, names: &mut Vec<String>) {
-        let name = format!("{prefix}{}", field.name());
-        if let DataType::Struct(members) = field.data_type() {
-            for member in members {
-                add(&format!("{name}."), member, names);
-            }
-        }
-        names.push(name);
-    }
-    let mut names = Vec::new();
-    for field in schema.fields() {
-        add("", field, &mut names);
-    }
-    names
-}
-
-/// `name(first, 'a', 'b')`.
-fn call<'k>(name: &str, first: Expr, keys: impl Iterator<Item = &'k str>) -> Expr {
-    let literal = |key: &str| Expr::value(Value::SingleQuotedString(key.to_owned()));
-    function(name, std::iter::once(first).chain(keys.map(literal)).collect())
-}
-
-fn function(name: &str, args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
-}
-
-fn quoted(name: &str) -> Ident {
-    Ident::with_quote('"', name)
-}
-
 fn alias_or(alias: Option<&TableAlias>, name: &str) -> String {
     alias.map_or_else(|| name.to_owned(), |alias| alias.name.value.clone())
-}
-
-fn last_part(name: &ObjectName) -> String {
-    let ident = name.0.last().and_then(ObjectNamePart::as_ident);
-    ident.map(|ident| ident.value.clone()).unwrap_or_default()
-}
-
-fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
-    use JoinOperator as J;
-    match operator {
-        J::Join(on)
-        | J::Inner(on)
-        | J::Left(on)
-        | J::LeftOuter(on)
-        | J::Right(on)
-        | J::RightOuter(on)
-        | J::FullOuter(on)
-        | J::CrossJoin(on)
-        | J::Semi(on)
-        | J::LeftSemi(on)
-        | J::RightSemi(on)
-        | J::Anti(on)
-        | J::LeftAnti(on)
-        | J::RightAnti(on)
-        | J::StraightJoin(on) => Some(on),
-        _ => None,
-    }
-}
-
-/// What an unnamed output column is called: a path without its table, or the expression as written.
-fn output_name(expr: &Expr) -> String {
-    match path_of(expr).as_deref() {
-        Some([only]) => only.value.clone(),
-        Some(path) => path.iter().map(|ident| ident.value.as_str()).collect::<Vec<_>>().join("."),
-        None => expr.to_string(),
-    }
-}
-
-/// The names of `a.b.c`, `a['b']['c']` and mixtures.
-fn path_of(expr: &Expr) -> Option<Vec<Ident>> {
-    match expr {
-        Expr::Identifier(ident) => Some(vec![ident.clone()]),
-        Expr::CompoundIdentifier(path) => Some(path.clone()),
-        Expr::CompoundFieldAccess { root, access_chain } => {
-            let mut path = path_of(root)?;
-            for access in access_chain {
-                path.push(match access {
-                    AccessExpr::Dot(Expr::Identifier(ident)) => ident.clone(),
-                    AccessExpr::Subscript(Subscript::Index { index: Expr::Value(value) }) => {
-                        match &value.value {
-                            Value::SingleQuotedString(key) => quoted(key),
-                            _ => return None,
-                        }
-                    }
-                    _ => return None,
-                });
-            }
-            Some(path)
-        }
-        _ => None,
-    }
 }
 
 struct Visitor<'r, 's> {
@@ -638,7 +400,12 @@ impl VisitorMut for Visitor<'_, '_> {
             self.lambdas.push(names.collect());
             return ControlFlow::Continue(());
         }
-        let Some(path) = path_of(expr) else { return ControlFlow::Continue(()) };
+        // The path as it was written; what is left of it is put in order for DataFusion.
+        let path = path_of(expr);
+        if let Expr::CompoundFieldAccess { root, access_chain } = expr {
+            regroup(root, access_chain);
+        }
+        let Some(path) = path else { return ControlFlow::Continue(()) };
         let first = path.first().map(|ident| ident.value.to_lowercase()).unwrap_or_default();
         if first.starts_with('@') || self.lambdas.iter().flatten().any(|param| *param == first) {
             return ControlFlow::Continue(());
@@ -646,6 +413,10 @@ impl VisitorMut for Visitor<'_, '_> {
         if let Some(meaning) = self.resolver.meaning(&path, self.aliases) {
             *expr = meaning;
             self.changed = true;
+        } else if let Expr::Function(function) = expr
+            && let Some(ident) = keyword(function)
+        {
+            *expr = Expr::Identifier(Ident { quote_style: Some('"'), ..ident });
         }
         ControlFlow::Continue(())
     }

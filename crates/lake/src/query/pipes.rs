@@ -13,8 +13,9 @@ use datafusion::{
     dataframe::DataFrame,
     error::DataFusionError,
     functions::expr_fn::{coalesce, date_bin},
-    functions_aggregate::expr_fn::{
-        array_agg, avg, count, count_distinct, first_value, last_value, max, min, sum,
+    functions_aggregate::{
+        expr_fn::{array_agg, avg, count, count_distinct, max, min, sum},
+        first_last::{first_value_udaf, last_value_udaf},
     },
     logical_expr::{Expr, ExprFunctionExt as _, SortExpr, expr::NullTreatment, lit, try_cast},
 };
@@ -162,11 +163,13 @@ fn scalar_type(shape: &Shape) -> DataType {
 
 /// A field's value: from its column, or else from `_rest`.
 fn value_of(table: &TableSnapshot, field: &str, data_type: &DataType) -> Expr {
+    let place = find(table, field);
+    let spelled = place.as_ref().map_or(field, |place| &place.name);
     let mut args = vec![column(schema::REST)];
-    args.extend(field.split('.').map(lit));
+    args.extend(spelled.split('.').map(lit));
     let rest = RowFunction::call(Kind::Rest, args);
     let rest = if *data_type == DataType::Utf8 { rest } else { try_cast(rest, data_type.clone()) };
-    let Some(Place { expr, shape, path }) = find(table, field) else { return rest };
+    let Some(Place { expr, shape, path, .. }) = place else { return rest };
     let own = match path {
         Some(path) => RowFunction::call(Kind::JsonGet, vec![expr, lit(path)]),
         None if scalar_type(&shape) == *data_type && !needs_text(&shape) => expr,
@@ -357,12 +360,16 @@ impl State<'_> {
                 .filter(field.is_not_null())
                 .build()?,
             // An event without the field has no first or last value of it.
-            AggregateFunction::First => {
-                first_value(field, by_time()).null_treatment(NullTreatment::IgnoreNulls).build()?
-            }
-            AggregateFunction::Last => {
-                last_value(field, by_time()).null_treatment(NullTreatment::IgnoreNulls).build()?
-            }
+            AggregateFunction::First => first_value_udaf()
+                .call(vec![field])
+                .order_by(by_time())
+                .null_treatment(NullTreatment::IgnoreNulls)
+                .build()?,
+            AggregateFunction::Last => last_value_udaf()
+                .call(vec![field])
+                .order_by(by_time())
+                .null_treatment(NullTreatment::IgnoreNulls)
+                .build()?,
         };
         Ok(figure.alias(&one.name))
     }

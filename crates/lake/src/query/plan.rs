@@ -68,12 +68,13 @@ impl Planner<'_> {
 
     /// The newest events that pass, read day by day until there are enough.
     async fn newest(&self, condition: &Node, limit: usize) -> Result<Rows, QueryError> {
+        let context = self.engine.context()?;
         let mut found: Vec<FoundEvent> = Vec::new();
         for (_, tables) in self.by_day().into_iter().rev() {
             let mut today = Vec::new();
             for (table, files) in tables {
                 let left = limit - found.len();
-                today.extend(self.read(&table, files, condition, left).await?);
+                today.extend(self.read(&context, (&table, files), condition, left).await?);
             }
             today.sort_by_key(|event| std::cmp::Reverse(event.time));
             found.extend(today);
@@ -108,14 +109,13 @@ impl Planner<'_> {
 
     async fn read(
         &self,
-        table: &Arc<TableSnapshot>,
-        files: Vec<DataFile>,
+        context: &SessionContext,
+        (table, files): (&Arc<TableSnapshot>, Vec<DataFile>),
         condition: &Node,
         limit: usize,
     ) -> Result<Vec<FoundEvent>, QueryError> {
-        let context = self.engine.context()?;
         let failed = |error: DataFusionError| self.engine.failed(&error);
-        let frame = self.filtered(&context, table, Some(files), condition).map_err(failed)?;
+        let frame = self.filtered(context, table, Some(files), condition).map_err(failed)?;
         // Ordered and cut first: only the rows that are shown become events. The id orders what
         // happened at the same time, so that a search repeats itself.
         let order = vec![
@@ -217,26 +217,25 @@ fn condition(table: &TableSnapshot, node: &Node) -> Option<Expr> {
 
 /// A field is looked for in its column, and in `_rest` too: its value may have had another type.
 fn field_condition(table: &TableSnapshot, FieldTest { field, test }: &FieldTest) -> Expr {
+    let place = find(table, field);
     let in_rest = RowFunction::call(
         Kind::FieldPasses {
             test: test.clone(),
             shape: Shape::Json,
-            path: Some(FieldPath::new(field.as_str())),
+            path: Some(FieldPath::new(place.as_ref().map_or(field, |place| &place.name).as_str())),
         },
         vec![column(schema::REST)],
     );
-    match find(table, field) {
-        None => in_rest,
-        Some(Place { expr, shape, path }) => {
-            let path = path.map(FieldPath::new);
-            let kind = Kind::FieldPasses { test: test.clone(), shape, path };
-            RowFunction::call(kind, vec![expr]).or(in_rest)
-        }
-    }
+    let Some(Place { expr, shape, path, .. }) = place else { return in_rest };
+    let path = path.map(FieldPath::new);
+    let kind = Kind::FieldPasses { test: test.clone(), shape, path };
+    RowFunction::call(kind, vec![expr]).or(in_rest)
 }
 
 /// Where a field is in a table.
 pub(super) struct Place {
+    /// The field's name in the table's own spelling.
+    pub(super) name: String,
     /// The column, or the member of a struct.
     pub(super) expr: Expr,
     pub(super) shape: Shape,
@@ -248,15 +247,18 @@ pub(super) struct Place {
 pub(super) fn find(table: &TableSnapshot, field: &str) -> Option<Place> {
     let columns = shapes(&table.schema);
     let (name, shape, path) = step(&columns, field)?;
-    let mut place = Place { expr: column(name), shape: shape.clone(), path };
-    while let (Shape::Struct(members), Some(path)) = (&place.shape, &place.path) {
-        let (name, shape, path) = step(members, path)?;
-        let expr = get_field(place.expr, name.to_owned());
-        place = Place { expr, shape: shape.clone(), path };
+    let (mut found, mut name, mut path) = (shape, name.to_owned(), path);
+    let mut expr = column(&name);
+    while let (Shape::Struct(members), Some(inside)) = (found, &path) {
+        let (member, shape, rest) = step(members, inside)?;
+        expr = get_field(expr, member.to_owned());
+        name = format!("{name}.{member}");
+        (found, path) = (shape, rest);
     }
     // A path that goes on inside a number or a text leads nowhere.
-    let is_open = matches!(place.shape, Shape::Json | Shape::List(_));
-    (place.path.is_none() || is_open).then_some(place)
+    let is_open = matches!(found, Shape::Json | Shape::List(_));
+    let name = path.iter().fold(name, |name, path| format!("{name}.{path}"));
+    (path.is_none() || is_open).then(|| Place { name, expr, shape: found.clone(), path })
 }
 
 /// The member that `path` begins with: its whole name, or the part before its first dot.

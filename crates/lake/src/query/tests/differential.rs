@@ -2,6 +2,7 @@
 //! structs, JSON text or `_rest`.
 
 use arrow::datatypes::{DataType, Field};
+use base::{Explain as _, Place};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -150,8 +151,19 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
+/// A mistake is shown at a place that is in the line.
+fn check_place(line: &str) -> Result<(), TestCaseError> {
+    if let Err(error) = search::parse(line)
+        && let Some(Place::File { line: number, column, .. }) = error.place()
+    {
+        prop_assert_eq!(number, 1);
+        prop_assert!(usize::try_from(column).unwrap() <= line.chars().count() + 1, "{}", error);
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn search_finds_what_a_plain_scan_finds(
@@ -211,7 +223,7 @@ proptest! {
 
     #[test]
     fn the_parser_never_panics(line in "[ -~é\u{a0}]{0,40}") {
-        let _ = search::parse(&line);
+        check_place(&line)?;
     }
 
     #[test]
@@ -223,6 +235,6 @@ proptest! {
         ]), 0..14),
         spaced in any::<bool>(),
     ) {
-        let _ = search::parse(&words.join(if spaced { " " } else { "" }));
+        check_place(&words.join(if spaced { " " } else { "" }))?;
     }
 }

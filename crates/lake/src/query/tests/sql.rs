@@ -6,6 +6,7 @@ use super::{Tables, company, csv, int, text};
 use serde_json::json;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn names_mean_columns_members_and_what_is_in_rest() {
     let engine = company().await;
     for (sql, expected) in [
@@ -63,7 +64,7 @@ async fn names_mean_columns_members_and_what_is_in_rest() {
             "event_id\nc1\nc3\n",
         ),
         (
-            "SELECT w.event_id FROM web w WHERE EXISTS (SELECT 1 FROM cloud c WHERE w.agent LIKE '%' || c.user.name)",
+            "SELECT w.event_id FROM web w WHERE EXISTS (SELECT 1 FROM cloud c WHERE ends_with(w.agent, c.user.name))",
             "event_id\nw1\n",
         ),
         (
@@ -137,16 +138,43 @@ error[DAB0522]: there is no table `clod`
         (
             "SELECT * FORM cloud",
             "\
-error[DAB0520]: Expected: end of statement, found: cloud
+error[DAB0520]: expected: end of statement, found: FORM
   | SELECT * FORM cloud
-  |               ^
-  --> query:1:15",
+  |          ^
+  --> query:1:10",
         ),
         (
             "SELECT d.nope FROM (SELECT event_id FROM cloud) d",
             "\
-error[DAB0523]: Schema error: No field named d.nope.
+error[DAB0523]: there is no column `d.nope`
   | SELECT d.nope FROM (SELECT event_id FROM cloud) d
+  |        ^
+  --> query:1:8
+  help: if it is in `_rest`, say of which table: `table.nope`",
+        ),
+        (
+            "WITH x AS (SELECT eventName AS what FROM cloud) SELECT waht FROM x",
+            "\
+error[DAB0523]: there is no column `waht`
+  | WITH x AS (SELECT eventName AS what FROM cloud) SELECT waht FROM x
+  |                                                        ^
+  --> query:1:56
+  help: did you mean `what`?",
+        ),
+        (
+            "SELECT time FROM cloud, web",
+            "\
+error[DAB0523]: more than one table has a column `time`
+  | SELECT time FROM cloud, web
+  |        ^
+  --> query:1:8
+  help: say which: `table.time`",
+        ),
+        (
+            "SELECT nofunction(time) FROM web",
+            "\
+error[DAB0523]: invalid function 'nofunction'
+  | SELECT nofunction(time) FROM web
   |        ^
   --> query:1:8",
         ),
