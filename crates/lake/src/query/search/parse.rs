@@ -259,7 +259,7 @@ impl Parser<'_> {
             return self.index(at, outermost).map(|()| None);
         }
         let test = match operator {
-            Operator::Compare(comparison) => Test::Any(vec![self.comparison(comparison)?]),
+            Operator::Compare(comparison) => Test::Any(vec![self.comparison(comparison, false)?]),
             Operator::Is | Operator::IsNot => self.test(&name)?,
         };
         let node = Node::Field(FieldTest { field: name.clone(), test });
@@ -280,7 +280,7 @@ impl Parser<'_> {
                 self.cursor.at += 1;
                 return Ok(Test::Exists);
             }
-            return Ok(Test::Any(vec![self.value_test(name)?]));
+            return Ok(Test::Any(vec![self.value_test(name, false)?]));
         }
         self.cursor.bump();
         let mut tests = Vec::new();
@@ -295,7 +295,7 @@ impl Parser<'_> {
             }
             self.cursor.skip_space();
             self.count_term()?;
-            tests.push(self.value_test(name)?);
+            tests.push(self.value_test(name, true)?);
         }
         if tests.is_empty() {
             return Err(self.cursor.error_at(at, "the list is empty", None));
@@ -303,27 +303,27 @@ impl Parser<'_> {
         Ok(Test::Any(tests))
     }
 
-    fn value_test(&mut self, name: &str) -> Result<ValueTest, QueryError> {
+    fn value_test(&mut self, name: &str, in_list: bool) -> Result<ValueTest, QueryError> {
         for (token, operator) in OPERATORS {
             if let Operator::Compare(comparison) = operator
                 && self.cursor.rest().starts_with(token)
             {
                 self.cursor.at += token.len();
-                return self.comparison(comparison);
+                return self.comparison(comparison, in_list);
             }
         }
-        let lexeme = self.value(name)?;
+        let lexeme = self.value(name, in_list)?;
         let number = Number::parse(&lexeme.text());
         Ok(ValueTest::Is(Pattern::new(&lexeme.parts), number))
     }
 
-    fn value(&mut self, name: &str) -> Result<Lexeme, QueryError> {
+    fn value(&mut self, name: &str, in_list: bool) -> Result<Lexeme, QueryError> {
         let at = self.cursor.at;
         if self.cursor.peek() == Some('"') {
             return self.cursor.phrase();
         }
-        // Commas are part of a value: lists are divided by spaces.
-        let lexeme = self.cursor.word(false);
+        // Commas divide the values of a list, and are part of a value that stands alone.
+        let lexeme = self.cursor.word(in_list);
         if lexeme.text().is_empty() {
             let message = format!("a value is missing after `{name}`");
             let help = "write the value without a space before it, `*` for any, `\"\"` for empty";
@@ -332,9 +332,13 @@ impl Parser<'_> {
         Ok(lexeme)
     }
 
-    fn comparison(&mut self, comparison: Comparison) -> Result<ValueTest, QueryError> {
+    fn comparison(
+        &mut self,
+        comparison: Comparison,
+        in_list: bool,
+    ) -> Result<ValueTest, QueryError> {
         let at = self.cursor.at;
-        let lexeme = self.value("<")?;
+        let lexeme = self.value("<", in_list)?;
         let Some(operand) = operand(&lexeme) else {
             return Err(self.cursor.error_at(
                 at,

@@ -21,6 +21,8 @@ async fn lines_find_events_newest_first() {
         ("status:>=403", "c4 w1 c3"),
         ("status>=403 index:cloud", "c4 c3"),
         ("status:(denied 5*)", "c4 c2"),
+        ("status:(denied, 5*)", "c4 c2"),
+        ("status:(denied,>=500)", "c4 c2"),
         ("STATUS:denied", "c2"),
         ("-alice", "c4 w2 c2"),
         ("NOT (alice OR status:200)", "c4 c2"),
