@@ -3,7 +3,9 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that can't go on is to stop there"
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test that can't go on is to stop there; it reads where its corpora are"
 )]
 
 #[path = "scenarios/bad_input.rs"]
