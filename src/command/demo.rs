@@ -53,7 +53,8 @@ pub(crate) async fn run(args: &Args, output: Output) -> Result<u8, Problem> {
     let host = Host::open(&project.config)?;
     let rules = host.project();
     let watch = Arc::new(Watch::new(output, color()));
-    let observer: Arc<dyn serve::Observer> = watch.clone();
+    let watched = Arc::clone(&watch);
+    let observer: Arc<dyn serve::Observer> = watched;
     let parts = host.parts(&rules, observer)?;
     let (switch, mut stop) = serve::stop_signal();
     let signals = tokio::spawn(stop_on_signal(switch.clone()));

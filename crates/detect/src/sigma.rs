@@ -4,11 +4,13 @@
 //! them where the specification leaves a choice.
 
 pub(crate) mod condition;
+mod cost;
 pub(crate) mod field;
 pub(crate) mod node;
 pub(crate) mod pattern;
 pub(crate) mod placeholder;
 pub(crate) mod test;
+pub(crate) mod text;
 
 use condition::Condition;
 use field::FieldTest;
@@ -67,7 +69,9 @@ impl Detection {
             return Err(error.with_help("add `condition: selection` to `detection`"));
         };
         let condition = read_condition(condition, &names)?;
-        Ok(Self { fields, selections, condition })
+        let mut detection = Self { fields, selections, condition };
+        detection.order();
+        Ok(detection)
     }
 }
 

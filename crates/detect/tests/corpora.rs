@@ -3,6 +3,13 @@
 //!
 //! They are read from `$DAB_CORPORA`, or from a folder beside the repository.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that can't go on is to stop there, and says what it skips"
+)]
+
 #[path = "corpora/events.rs"]
 mod events;
 
@@ -168,7 +175,7 @@ fn a_hundred_rules_cost_microseconds() {
     };
     // From all over the folder, so that all kinds are among them.
     let hundred = rules.iter().filter(is_wanted).step_by(12).take(100).cloned().collect::<Vec<_>>();
-    for (name, rules, rounds) in [("100", hundred, 100_000), ("all", rules, 200)] {
+    for (name, rules, rounds) in [("100", hundred, 500), ("all", rules, 10)] {
         let before = SystemClock.monotonic();
         let matcher = FullScan::new(rules, &routes());
         let built = SystemClock.monotonic() - before;

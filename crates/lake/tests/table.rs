@@ -1,5 +1,7 @@
 //! Tables through the public interface: commits that happen once, columns that appear, snapshots.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on is to stop there")]
+
 use std::{path::Path, sync::Arc};
 
 use base::{Event, EventId, FixedClock, Object, ObjectHash, Origin, Timestamp, Value, limits};

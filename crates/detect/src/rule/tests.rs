@@ -140,6 +140,7 @@ fn mistakes_in_common_keys_are_reported() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn mistakes_in_detections_are_reported() {
     let with = |detection: &str| format!("title: T\ndetection:\n{detection}");
     let one = |line: &str| with(&format!("  sel:\n    {line}\n  condition: sel\n"));

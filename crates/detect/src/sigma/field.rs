@@ -1,5 +1,7 @@
 //! A line of a selection: a field, its modifiers, and the values it is tested for.
 
+use std::ops::Range;
+
 use base::limits;
 use regex::RegexBuilder;
 
@@ -21,15 +23,23 @@ pub(crate) struct FieldTest {
     pub(crate) field: Option<usize>,
     /// Every value must hold, not just one.
     pub(crate) all: bool,
+    /// Where it stands in its file, so that reasons can be told in the order of the rule.
+    pub(crate) place: (u32, u32),
     /// No value may hold (`neq`).
     pub(crate) is_negated: bool,
+    /// The values, in order.
     pub(crate) values: Vec<ValueTest>,
+    /// The forms of all values, side by side: a rule that does not match reads nothing else.
+    pub(crate) forms: Vec<Test>,
+    /// Whether each form is decided by one value of the field alone.
+    pub(crate) is_simple: bool,
 }
 
 /// A value: it holds if any of its forms does.
 #[derive(Debug)]
 pub(crate) struct ValueTest {
-    pub(crate) forms: Vec<Test>,
+    /// Which of the field's forms are those of the value.
+    pub(crate) forms: Range<usize>,
     /// The test in a reader's words, such as `endswith '\lsass.exe'`.
     pub(crate) words: String,
 }
@@ -108,6 +118,11 @@ struct Reading<'r> {
 pub(crate) type FieldIndex<'r> = dyn FnMut(&str) -> usize + 'r;
 
 impl FieldTest {
+    /// The forms of a value.
+    pub(crate) fn forms_of(&self, value: &ValueTest) -> &[Test] {
+        self.forms.get(value.forms.clone()).unwrap_or_default()
+    }
+
     /// Reads a line such as `Image|endswith: ['\a.exe', '\b.exe']`.
     pub(crate) fn read(
         key: &Node,
@@ -183,21 +198,29 @@ impl Reading<'_> {
         index: &mut FieldIndex<'_>,
     ) -> Result<FieldTest, RuleError> {
         let mut tests = Vec::with_capacity(values.len());
+        let mut forms = Vec::with_capacity(values.len());
         for node in values {
+            let start = forms.len();
             let Some(scalar) = node.as_scalar() else {
                 let key = self.key.as_str().unwrap_or_default();
                 let message = format!("a value of `{key}` is {}", node.kind_name());
                 return Err(node.shape(message));
             };
             if self.has(Modifier::Expand) {
-                tests.push(self.expanded(node, scalar, index)?);
+                forms.extend(self.expanded(node, scalar, index)?);
             } else {
-                let forms = self.value(node, scalar, index)?;
-                tests.push(ValueTest { forms, words: self.words(scalar) });
+                forms.extend(self.value(node, scalar, index)?);
             }
+            tests.push(ValueTest { forms: start..forms.len(), words: self.words(scalar) });
         }
         let all = self.has(Modifier::All);
-        Ok(FieldTest { field, all, is_negated: self.has(Modifier::Neq), values: tests })
+        let place = (self.key.line, self.key.column);
+        let is_simple = field.is_some()
+            && !forms
+                .iter()
+                .any(|form| matches!(form, Test::Null | Test::Exists(_) | Test::Field(..)));
+        let is_negated = self.has(Modifier::Neq);
+        Ok(FieldTest { field, all, place, is_negated, values: tests, forms, is_simple })
     }
 
     fn has(&self, modifier: Modifier) -> bool {
@@ -210,7 +233,7 @@ impl Reading<'_> {
         node: &Node,
         scalar: &Scalar,
         index: &mut FieldIndex<'_>,
-    ) -> Result<ValueTest, RuleError> {
+    ) -> Result<Vec<Test>, RuleError> {
         let texts =
             placeholder::expand(&scalar.text, self.placeholders).map_err(|error| error.at(node))?;
         let mut forms = Vec::with_capacity(texts.len());
@@ -218,7 +241,7 @@ impl Reading<'_> {
             let scalar = Scalar { text, is_plain: false, ..scalar.clone() };
             forms.extend(self.value(node, &scalar, index)?);
         }
-        Ok(ValueTest { forms, words: self.words(scalar) })
+        Ok(forms)
     }
 
     fn value(

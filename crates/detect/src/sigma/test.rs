@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use base::{Day, Timestamp, Value};
 use regex::Regex;
 
-use super::pattern::TextTest;
+use super::text::TextTest;
 use crate::stream::fields::Leaf;
 
 /// A test of one value.
@@ -138,11 +138,24 @@ impl Number {
 }
 
 impl Test {
+    /// What it costs, in units of a comparison of two short texts.
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Text(test) => test.cost(),
+            Self::Bool(_) | Self::Null | Self::Exists(_) => 1,
+            Self::Number(_) | Self::Compare(..) | Self::Field(..) => 2,
+            Self::Network(_) | Self::TimePart(..) => 4,
+            Self::Regex(_) => 50,
+        }
+    }
+
     /// Whether a value passes. What needs more than one value is decided by the evaluator:
     /// absence, presence, and comparison with other fields.
     pub(crate) fn holds(&self, leaf: &Leaf<'_>) -> bool {
         match self {
-            Self::Text(test) => leaf.text().is_some_and(|text| test.matches(text, leaf.lower())),
+            Self::Text(test) => leaf
+                .text()
+                .is_some_and(|text| test.may_match(leaf) && test.matches(text, leaf.lower())),
             Self::Regex(regex) => leaf.text().is_some_and(|text| regex.is_match(text)),
             Self::Number(test) => test.holds(leaf),
             Self::Bool(expected) => match leaf.value {

@@ -1,11 +1,14 @@
 //! The values of one event by number: each field is looked up and lower-cased once, however many
 //! rules ask for it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell};
 
 use base::{Event, FieldPath, Value};
 
-use crate::sigma::pattern;
+use crate::sigma::{
+    test::Test,
+    text::{self, Bigrams},
+};
 
 /// A value that is no list, as tests see it.
 #[derive(Debug)]
@@ -15,13 +18,14 @@ pub(crate) struct Leaf<'e> {
     text: Option<Cow<'e, str>>,
     /// The text in lower case where that differs.
     lower: Option<String>,
+    bigrams: OnceCell<Bigrams>,
 }
 
 impl<'e> Leaf<'e> {
     pub(crate) fn new(value: &'e Value<'e>) -> Self {
         let text = value.display();
-        let lower = text.as_deref().filter(|text| !pattern::is_lower(text)).map(pattern::lower);
-        Self { value, text, lower }
+        let lower = text.as_deref().filter(|text| !text::is_lower(text)).map(text::lower);
+        Self { value, text, lower, bigrams: OnceCell::new() }
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
@@ -30,6 +34,16 @@ impl<'e> Leaf<'e> {
 
     pub(crate) fn lower(&self) -> &str {
         self.lower.as_deref().or(self.text.as_deref()).unwrap_or_default()
+    }
+
+    /// The pairs of characters of [`Self::lower`].
+    pub(crate) fn bigrams(&self) -> &Bigrams {
+        self.bigrams.get_or_init(|| Bigrams::of(self.lower()))
+    }
+
+    /// Whether any of the tests holds for the value.
+    pub(crate) fn passes_any(&self, tests: &[Test]) -> bool {
+        tests.iter().any(|test| test.holds(self))
     }
 
     pub(crate) const fn value_is_int(&self) -> bool {

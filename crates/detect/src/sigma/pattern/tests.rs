@@ -1,12 +1,20 @@
 //! Tables of wildcards, escapes and encodings, and the comparison with regular expressions.
 
+use base::Value;
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    super::{
+        test::Test,
+        text::{DASHES, lower},
+    },
+    *,
+};
+use crate::stream::fields::Leaf;
 
 fn matches(pattern: &str, text: &str) -> bool {
-    let test = Pattern::parse(pattern).compile(false).unwrap();
-    test.matches(text, &lower(text))
+    let test = Test::Text(Pattern::parse(pattern).compile(false).unwrap());
+    test.holds(&Leaf::new(&Value::text(text)))
 }
 
 #[test]

@@ -3,14 +3,12 @@
 use base::{Reason, limits};
 
 use crate::{
-    sigma::{
-        Detection, Tree,
-        condition::Condition,
-        field::{FieldTest, ValueTest},
-        test::Test,
-    },
+    sigma::{Detection, Tree, condition::Condition, field::FieldTest, test::Test},
     stream::fields::{Fields, Leaf},
 };
+
+/// A reason, and where the rule states its test.
+type Placed = ((u32, u32), Reason);
 
 /// A rule under evaluation.
 pub(super) struct Evaluation<'d, 'f, 'e> {
@@ -68,11 +66,13 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
 
     fn test(&mut self, test: &FieldTest) -> bool {
         let place = self.place(test);
-        let mut values = test.values.iter();
         let holds = if test.all {
-            values.all(|value| self.value(value, place))
+            test.values.iter().all(|value| self.forms(test.forms_of(value), place))
+        } else if let Some(place) = place.filter(|_| test.is_simple) {
+            let found = self.fields.found(place);
+            found.is_some_and(|found| found.leaves().any(|leaf| leaf.passes_any(&test.forms)))
         } else {
-            values.any(|value| self.value(value, place))
+            self.forms(&test.forms, place)
         };
         holds != test.is_negated
     }
@@ -87,8 +87,8 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         self.fields.place(path)
     }
 
-    fn value(&mut self, value: &ValueTest, place: Option<usize>) -> bool {
-        value.forms.iter().any(|form| match place {
+    fn forms(&mut self, forms: &[Test], place: Option<usize>) -> bool {
+        forms.iter().any(|form| match place {
             Some(place) => self.form(form, place),
             None => self.fields.all().iter().any(|leaf| holds_anywhere(form, leaf)),
         })
@@ -117,12 +117,12 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
     pub(super) fn reasons(&mut self) -> Vec<Reason> {
         let mut reasons = Vec::new();
         self.explain(&self.detection.condition, &mut reasons);
-        reasons.truncate(limits::MATCH_REASONS_MAX);
-        reasons
+        reasons.sort_by_key(|(place, _)| *place);
+        reasons.into_iter().map(|(_, reason)| reason).collect()
     }
 
     /// Only for conditions that hold.
-    fn explain(&mut self, condition: &Condition, reasons: &mut Vec<Reason>) {
+    fn explain(&mut self, condition: &Condition, reasons: &mut Vec<Placed>) {
         match condition {
             Condition::Selection(index) => self.explain_selection(*index, reasons),
             // What does not hold has no value to show.
@@ -147,13 +147,13 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         }
     }
 
-    fn explain_selection(&mut self, index: usize, reasons: &mut Vec<Reason>) {
+    fn explain_selection(&mut self, index: usize, reasons: &mut Vec<Placed>) {
         if let Some(tree) = self.detection.selections.get(index) {
             self.explain_tree(tree, reasons);
         }
     }
 
-    fn explain_tree(&mut self, tree: &Tree, reasons: &mut Vec<Reason>) {
+    fn explain_tree(&mut self, tree: &Tree, reasons: &mut Vec<Placed>) {
         match tree {
             Tree::All(all) => {
                 all.iter().for_each(|inner| self.explain_tree(inner, reasons));
@@ -167,20 +167,21 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         }
     }
 
-    fn explain_test(&mut self, test: &FieldTest, reasons: &mut Vec<Reason>) {
+    fn explain_test(&mut self, test: &FieldTest, reasons: &mut Vec<Placed>) {
         let place = self.place(test);
         for value in &test.values {
             if reasons.len() >= limits::MATCH_REASONS_MAX {
                 return;
             }
-            if self.value(value, place) == test.is_negated {
+            if self.forms(test.forms_of(value), place) == test.is_negated {
                 continue;
             }
-            reasons.push(Reason {
+            let reason = Reason {
                 field: self.field_name(test),
                 test: value.words.clone(),
-                value: self.shown_value(value, place),
-            });
+                value: self.shown_value(test.forms_of(value), place),
+            };
+            reasons.push((test.place, reason));
             if !test.all && !test.is_negated {
                 return;
             }
@@ -194,15 +195,15 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
     }
 
     /// The value that a test held for, or else the field's first, cut to what a reason shows.
-    fn shown_value(&mut self, value: &ValueTest, place: Option<usize>) -> String {
+    fn shown_value(&mut self, forms: &[Test], place: Option<usize>) -> String {
         let leaf = match place {
             None => self
                 .fields
                 .all()
                 .iter()
-                .find(|leaf| value.forms.iter().any(|form| holds_anywhere(form, leaf))),
+                .find(|leaf| forms.iter().any(|form| holds_anywhere(form, leaf))),
             Some(place) => self.fields.found(place).and_then(|found| {
-                let holds = |leaf: &&Leaf<'_>| value.forms.iter().any(|form| form.holds(leaf));
+                let holds = |leaf: &&Leaf<'_>| leaf.passes_any(forms);
                 found.leaves().find(holds).or_else(|| found.leaves().next())
             }),
         };

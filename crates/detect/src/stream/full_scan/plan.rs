@@ -6,7 +6,7 @@ use base::{FieldPath, SigmaRoute};
 
 use crate::{
     rule::{Body, Rule},
-    sigma::pattern::lower,
+    sigma::text::lower,
     stream::fields::Fields,
 };
 
