@@ -217,19 +217,16 @@ fn condition(table: &TableSnapshot, node: &Node) -> Option<Expr> {
 
 /// A field is looked for in its column, and in `_rest` too: its value may have had another type.
 fn field_condition(table: &TableSnapshot, FieldTest { field, test }: &FieldTest) -> Expr {
-    let place = find(table, field);
-    let in_rest = RowFunction::call(
-        Kind::FieldPasses {
-            test: test.clone(),
-            shape: Shape::Json,
-            path: Some(FieldPath::new(place.as_ref().map_or(field, |place| &place.name).as_str())),
-        },
-        vec![column(schema::REST)],
-    );
-    let Some(Place { expr, shape, path, .. }) = place else { return in_rest };
-    let path = path.map(FieldPath::new);
-    let kind = Kind::FieldPasses { test: test.clone(), shape, path };
-    RowFunction::call(kind, vec![expr]).or(in_rest)
+    let rest = |name: &str| {
+        let (shape, path) = (Shape::Json, Some(FieldPath::new(name)));
+        let kind = Kind::FieldPasses { test: test.clone(), shape, path };
+        RowFunction::call(kind, vec![column(schema::REST)])
+    };
+    let Some(Place { name, expr, shape, path }) = find(table, field) else { return rest(field) };
+    let kind = Kind::FieldPasses { test: test.clone(), shape, path: path.map(FieldPath::new) };
+    let found = RowFunction::call(kind, vec![expr]).or(rest(&name));
+    // Of two fields that differ only in case, one has the column and the other is in `_rest`.
+    if name == *field { found } else { found.or(rest(field)) }
 }
 
 /// Where a field is in a table.
