@@ -151,11 +151,10 @@ impl Test {
 
     /// Whether a value passes. What needs more than one value is decided by the evaluator:
     /// absence, presence, and comparison with other fields.
+    #[inline]
     pub(crate) fn holds(&self, leaf: &Leaf<'_>) -> bool {
         match self {
-            Self::Text(test) => leaf
-                .text()
-                .is_some_and(|text| test.may_match(leaf) && test.matches(text, leaf.lower())),
+            Self::Text(test) => test.holds(leaf),
             Self::Regex(regex) => leaf.text().is_some_and(|text| regex.is_match(text)),
             Self::Number(test) => test.holds(leaf),
             Self::Bool(expected) => match leaf.value {

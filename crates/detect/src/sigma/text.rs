@@ -146,11 +146,20 @@ impl TextTest {
         Self { is_cased, needed, shape: Shape::new(segments) }
     }
 
-    /// Whether the text can match, by what it holds: false only if it does not.
-    pub(crate) fn may_match(&self, leaf: &Leaf<'_>) -> bool {
+    /// Whether the value's text matches.
+    #[inline]
+    pub(crate) fn holds(&self, leaf: &Leaf<'_>) -> bool {
+        let Some(text) = leaf.text() else { return false };
+        let text = if self.is_cased { text } else { leaf.lower() };
         match &self.shape {
-            Shape::Anything | Shape::Exact(_) | Shape::Prefix(_) | Shape::Suffix(_) => true,
-            Shape::Contains(_) | Shape::Glob(_) => leaf.bigrams().holds_all(&self.needed),
+            Shape::Anything => true,
+            Shape::Exact(expected) => text == expected,
+            Shape::Prefix(prefix) => text.as_bytes().starts_with(prefix.as_bytes()),
+            Shape::Suffix(suffix) => text.as_bytes().ends_with(suffix.as_bytes()),
+            Shape::Contains(finder) => {
+                leaf.bigrams().holds_all(&self.needed) && finder.find(text.as_bytes()).is_some()
+            }
+            Shape::Glob(glob) => leaf.bigrams().holds_all(&self.needed) && glob.matches(text),
         }
     }
 
@@ -160,21 +169,6 @@ impl TextTest {
             Shape::Anything | Shape::Exact(_) | Shape::Prefix(_) | Shape::Suffix(_) => 1,
             Shape::Contains(_) => 3,
             Shape::Glob(_) => 5,
-        }
-    }
-
-    /// Whether the text matches; `lower` is the same text through [`lower`].
-    pub(crate) fn matches(&self, text: &str, lower: &str) -> bool {
-        let text = if self.is_cased { text } else { lower };
-        match &self.shape {
-            Shape::Anything => true,
-            Shape::Exact(expected) => text == expected,
-            Shape::Prefix(prefix) => text.as_bytes().starts_with(prefix.as_bytes()),
-            Shape::Suffix(suffix) => text.as_bytes().ends_with(suffix.as_bytes()),
-            Shape::Contains(finder) => {
-                finder.needle().len() <= text.len() && finder.find(text.as_bytes()).is_some()
-            }
-            Shape::Glob(glob) => glob.matches(text),
         }
     }
 }
