@@ -11,6 +11,7 @@ mod project;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let corpora = test::corpora(root)
         .ok_or("the benchmark reads real logs: set DAB_CORPORA to the folder of the corpora")?;
     let phase = Phase::begin("release build");
-    let binary = test::build(root, "release")?;
+    let binary = build(root)?;
     phase.end();
 
     let phase = Phase::begin("corpora");
@@ -119,6 +120,19 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let path = write(root, &all, rules)?;
     say(&format!("written to {}", path.display()));
     Ok(())
+}
+
+/// Builds the `dab` program for release and answers where it is.
+fn build(root: &Path) -> Result<PathBuf, Failure> {
+    let mut command = process::cargo(root);
+    command.args(["build", "--locked", "--package", "dab", "--bin", "dab", "--release"]);
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let said = process::output(&mut command)?;
+    let messages = said.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let mut executables = messages.filter_map(|message: serde_json::Value| {
+        message.get("executable").and_then(|path| path.as_str()).map(PathBuf::from)
+    });
+    executables.next_back().ok_or_else(|| "cargo named no executable of `dab`".to_owned())
 }
 
 /// The folder beside the build's output that holds corpora and lakes.

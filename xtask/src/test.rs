@@ -51,7 +51,6 @@ impl Options {
 struct Surroundings {
     corpora: Option<PathBuf>,
     tools: Option<PathBuf>,
-    binary: Option<PathBuf>,
 }
 
 /// Installs, builds, tests, counts.
@@ -65,10 +64,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let packages: &[&str] =
         if options.fast { &["--workspace", "--exclude", "dab"] } else { &["--workspace"] };
 
+    // The scenarios' package builds the program that they run. Building it by itself would choose
+    // other features for what it stands on, and compile all of that twice.
+    let tests = ["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"];
+    let phase = Phase::begin("build");
+    process::run(process::cargo(root).args(tests).args(packages).arg("--no-run"))?;
+    phase.end();
+
     let phase = Phase::begin("tests");
     let mut command = process::cargo(root);
-    command.args(["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]);
-    command.args(packages).args(["--", "--show-output"]).args(&options.filter);
+    command.args(tests).args(packages).args(["--", "--show-output"]).args(&options.filter);
     count(&mut command, &surroundings, &mut tally)?;
     phase.end();
 
@@ -110,9 +115,6 @@ fn prepare(root: &Path, options: &Options) -> Result<Surroundings, Failure> {
     surroundings.tools = Some(tools.folder);
     phase.end();
 
-    let phase = Phase::begin("build");
-    surroundings.binary = Some(build(root, "dev")?);
-    phase.end();
     Ok(surroundings)
 }
 
@@ -133,33 +135,13 @@ pub(crate) fn corpora(root: &Path) -> Option<PathBuf> {
     folder.canonicalize().ok().filter(|folder| folder.is_dir())
 }
 
-/// Builds the `dab` program and answers where it is.
-///
-/// # Errors
-/// When it does not compile.
-pub(crate) fn build(root: &Path, profile: &str) -> Result<PathBuf, Failure> {
-    let mut command = process::cargo(root);
-    command.args(["build", "--locked", "--package", "dab", "--bin", "dab", "--profile", profile]);
-    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-    let said = process::output(&mut command)?;
-    let messages = said.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let mut executables = messages.filter_map(|message: serde_json::Value| {
-        message.get("executable").and_then(|path| path.as_str()).map(PathBuf::from)
-    });
-    executables.next_back().ok_or_else(|| "cargo named no executable of `dab`".to_owned())
-}
-
 /// Runs one command of `cargo test`, shows what matters of its output, and counts.
 fn count(
     command: &mut Command,
     surroundings: &Surroundings,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
-    let variables = [
-        ("DAB_CORPORA", &surroundings.corpora),
-        ("DAB_TOOLS", &surroundings.tools),
-        ("DAB_BIN", &surroundings.binary),
-    ];
+    let variables = [("DAB_CORPORA", &surroundings.corpora), ("DAB_TOOLS", &surroundings.tools)];
     for (name, value) in variables {
         if let Some(value) = value {
             command.env(name, value);
