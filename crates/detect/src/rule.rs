@@ -341,6 +341,10 @@ fn read_level(node: &Node) -> Result<Level, RuleError> {
 
 fn read_log_source(node: &Node) -> Result<LogSourceSelector, RuleError> {
     let names = texts(node, "log_source")?;
+    if let Some(value) = node.get("log_source").filter(|_| names.iter().any(String::is_empty)) {
+        let error = value.shape("`log_source` names a log source without a name");
+        return Err(error.with_help("drop the key to run the rule on all log sources"));
+    }
     let mut selector = LogSourceSelector { names, ..LogSourceSelector::default() };
     let Some(value) = node.get("logsource").filter(|value| !value.is_null()) else {
         return Ok(selector);

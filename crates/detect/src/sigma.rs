@@ -6,6 +6,7 @@
 pub(crate) mod condition;
 mod cost;
 pub(crate) mod field;
+mod modifier;
 pub(crate) mod node;
 pub(crate) mod pattern;
 pub(crate) mod placeholder;

@@ -136,6 +136,13 @@ fn mistakes_in_common_keys_are_reported() {
         1,
         "the key `level` stands twice in one mapping",
     );
+    check(
+        &with("log_source: ['']"),
+        "DAB0202",
+        1,
+        13,
+        "`log_source` names a log source without a name",
+    );
     check(&with("[a]: b"), "DAB0202", 1, 1, "a key must be plain text");
 }
 

@@ -6,8 +6,9 @@ use base::limits;
 use regex::RegexBuilder;
 
 use super::{
+    modifier::Modifier,
     node::{Kind, Node, Scalar, ScalarType},
-    pattern::{Pattern, Utf16},
+    pattern::Pattern,
     placeholder,
     test::{Comparison, FieldComparison, Network, Number, NumberTest, Test, TimePart},
 };
@@ -44,68 +45,6 @@ pub(crate) struct ValueTest {
     pub(crate) words: String,
 }
 
-/// What a modifier does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Modifier {
-    All,
-    Neq,
-    Cased,
-    Contains,
-    StartsWith,
-    EndsWith,
-    Exists,
-    Expand,
-    Windash,
-    Base64,
-    Base64Offset,
-    Utf16(Utf16),
-    Regex,
-    IgnoreCase,
-    MultiLine,
-    DotAll,
-    Cidr,
-    FieldRef,
-    Compare(Comparison),
-    Time(TimePart),
-}
-
-const MODIFIERS: [(&str, Modifier); 34] = [
-    ("all", Modifier::All),
-    ("base64", Modifier::Base64),
-    ("base64offset", Modifier::Base64Offset),
-    ("cased", Modifier::Cased),
-    ("cidr", Modifier::Cidr),
-    ("contains", Modifier::Contains),
-    ("day", Modifier::Time(TimePart::Day)),
-    ("dotall", Modifier::DotAll),
-    ("endswith", Modifier::EndsWith),
-    ("exists", Modifier::Exists),
-    ("expand", Modifier::Expand),
-    ("fieldref", Modifier::FieldRef),
-    ("gt", Modifier::Compare(Comparison::Greater)),
-    ("gte", Modifier::Compare(Comparison::GreaterOrEqual)),
-    ("hour", Modifier::Time(TimePart::Hour)),
-    ("i", Modifier::IgnoreCase),
-    ("ignorecase", Modifier::IgnoreCase),
-    ("lt", Modifier::Compare(Comparison::Less)),
-    ("lte", Modifier::Compare(Comparison::LessOrEqual)),
-    ("m", Modifier::MultiLine),
-    ("minute", Modifier::Time(TimePart::Minute)),
-    ("month", Modifier::Time(TimePart::Month)),
-    ("multiline", Modifier::MultiLine),
-    ("neq", Modifier::Neq),
-    ("re", Modifier::Regex),
-    ("s", Modifier::DotAll),
-    ("startswith", Modifier::StartsWith),
-    ("utf16", Modifier::Utf16(Utf16::WithMark)),
-    ("utf16be", Modifier::Utf16(Utf16::BigEndian)),
-    ("utf16le", Modifier::Utf16(Utf16::LittleEndian)),
-    ("week", Modifier::Time(TimePart::Week)),
-    ("wide", Modifier::Utf16(Utf16::LittleEndian)),
-    ("windash", Modifier::Windash),
-    ("year", Modifier::Time(TimePart::Year)),
-];
-
 /// How a line's values are to be read: its modifiers, in order.
 struct Reading<'r> {
     key: &'r Node,
@@ -133,7 +72,7 @@ impl FieldTest {
         let text = key.as_str().unwrap_or_default();
         let mut words = text.split('|');
         let field = words.next().unwrap_or_default().trim();
-        let modifiers = words.map(|word| modifier(key, word)).collect::<Result<_, _>>()?;
+        let modifiers = words.map(|word| Modifier::read(key, word)).collect::<Result<_, _>>()?;
         let is_keyword = field.is_empty();
         let reading = Reading { key, modifiers, is_keyword, placeholders };
         let values = match &value.kind {
@@ -158,15 +97,6 @@ impl FieldTest {
         let reading = Reading { key: value, modifiers: Vec::new(), is_keyword: true, placeholders };
         reading.read(None, std::slice::from_ref(value), &mut |_| 0)
     }
-}
-
-fn modifier(key: &Node, word: &str) -> Result<Modifier, RuleError> {
-    if let Some((_, modifier)) = MODIFIERS.iter().find(|(name, _)| *name == word) {
-        return Ok(*modifier);
-    }
-    let error = key.error(RuleErrorKind::Modifier(format!("there is no modifier `{word}`")));
-    let names = MODIFIERS.map(|(name, _)| name).join(", ");
-    Err(error.with_help(format!("use one of {names}")))
 }
 
 /// A value on its way through the modifiers.
@@ -488,8 +418,7 @@ impl Reading<'_> {
     }
 
     fn misplaced(&self, modifier: Modifier) -> RuleError {
-        let name =
-            MODIFIERS.iter().find(|(_, known)| *known == modifier).map_or("", |(name, _)| name);
+        let name = modifier.name();
         let key = self.key.as_str().unwrap_or_default();
         let message = format!("the modifier `{name}` makes no sense in `{key}`");
         let error = self.key.error(RuleErrorKind::Modifier(message));
@@ -508,8 +437,7 @@ impl Reading<'_> {
     fn words(&self, scalar: &Scalar) -> String {
         let names = self.modifiers.iter().filter_map(|modifier| {
             let shown = !matches!(modifier, Modifier::All | Modifier::Expand);
-            let known = MODIFIERS.iter().find(|(_, known)| known == modifier);
-            known.filter(|_| shown).map(|(name, _)| *name)
+            shown.then(|| modifier.name())
         });
         let mut words = names.collect::<Vec<_>>().join(" ");
         if words.is_empty() {
