@@ -17,7 +17,9 @@ use datafusion::{
         expr_fn::{array_agg, avg, count, count_distinct, max, min, sum},
         first_last::{first_value_udaf, last_value_udaf},
     },
-    logical_expr::{Expr, ExprFunctionExt as _, SortExpr, expr::NullTreatment, lit, try_cast},
+    logical_expr::{
+        AggregateUDF, Expr, ExprFunctionExt as _, SortExpr, expr::NullTreatment, lit, try_cast,
+    },
 };
 
 use super::{
@@ -70,24 +72,7 @@ fn named_fields(pipes: &[Pipe]) -> Vec<String> {
     let mut fields: Vec<String> = Vec::new();
     let mut renamed: Vec<&str> = Vec::new();
     for pipe in pipes {
-        let mut ends = false;
-        let names: Vec<&String> = match &pipe.command {
-            Command::Keep(names) | Command::Dedup(names) => names.iter().collect(),
-            Command::Sort(keys) => keys.iter().map(|key| &key.field).collect(),
-            Command::Rename(pairs) => pairs.iter().map(|(from, _)| from).collect(),
-            Command::Stats { aggregates, by } | Command::Timechart { aggregates, by, .. } => {
-                ends = true;
-                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
-            }
-            Command::Top { fields, .. } => {
-                ends = true;
-                fields.iter().collect()
-            }
-            Command::Where(_) | Command::Drop(_) | Command::Head(_) | Command::Tail(_) => {
-                Vec::new()
-            }
-        };
-        for name in names {
+        for name in pipe.command.fields() {
             let is_own = [schema::TIME, schema::LOG_SOURCE, EVENT].contains(&name.as_str());
             if !is_own && !renamed.contains(&name.as_str()) && !fields.contains(name) {
                 fields.push(name.clone());
@@ -96,7 +81,7 @@ fn named_fields(pipes: &[Pipe]) -> Vec<String> {
         if let Command::Rename(pairs) = &pipe.command {
             renamed.extend(pairs.iter().map(|(_, to)| to.as_str()));
         }
-        if ends {
+        if pipe.command.ends_events() {
             break;
         }
     }
@@ -190,21 +175,7 @@ impl State<'_> {
     /// Whether the rows have what the command names.
     fn check(&self, pipe: &Pipe) -> Result<(), QueryError> {
         let names = self.names();
-        let wanted: Vec<&String> = match &pipe.command {
-            Command::Keep(names) | Command::Dedup(names) => names.iter().collect(),
-            Command::Sort(keys) => keys.iter().map(|key| &key.field).collect(),
-            Command::Rename(pairs) => pairs.iter().map(|(from, _)| from).collect(),
-            Command::Top { fields, .. } => fields.iter().collect(),
-            Command::Stats { aggregates, by } => {
-                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
-            }
-            Command::Timechart { aggregates, by, .. } => {
-                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
-            }
-            Command::Where(_) | Command::Drop(_) | Command::Head(_) | Command::Tail(_) => {
-                return Ok(());
-            }
-        };
+        let wanted = pipe.command.fields();
         let Some(missing) = wanted.into_iter().find(|name| !names.contains(name)) else {
             return Ok(());
         };
@@ -251,7 +222,7 @@ impl State<'_> {
                 last.order = order;
                 Ok(last)
             }
-            Command::Stats { aggregates, by } => self.stats(aggregates, by),
+            Command::Stats { aggregates, by } => self.aggregate(Vec::new(), aggregates, by),
             Command::Top { count, fields, rarest } => self.top(*count, fields, *rarest),
             Command::Rename(pairs) => self.rename(pairs),
             Command::Dedup(names) => self.dedup(names),
@@ -307,10 +278,6 @@ impl State<'_> {
         Ok(self)
     }
 
-    fn stats(self, aggregates: &[Aggregate], by: &[String]) -> Result<Self, DataFusionError> {
-        self.aggregate(Vec::new(), aggregates, by)
-    }
-
     /// Rows that lack one of the `by` fields belong to no group.
     fn aggregate(
         mut self,
@@ -343,33 +310,29 @@ impl State<'_> {
         let number = || {
             if is_number { field.clone() } else { try_cast(field.clone(), DataType::Float64) }
         };
-        let by_time = || match has_time {
-            true => vec![column(schema::TIME).sort(true, false)],
-            false => Vec::new(),
+        // An event without the field has no first or last value of it.
+        let in_time = |function: Arc<AggregateUDF>| {
+            let order = has_time.then(|| column(schema::TIME).sort(true, false));
+            function
+                .call(vec![field.clone()])
+                .order_by(order.into_iter().collect())
+                .null_treatment(NullTreatment::IgnoreNulls)
+                .build()
         };
         let figure = match one.function {
-            AggregateFunction::Count => count(field),
-            AggregateFunction::DistinctCount => count_distinct(field),
+            AggregateFunction::Count => count(field.clone()),
+            AggregateFunction::DistinctCount => count_distinct(field.clone()),
             AggregateFunction::Sum => sum(number()),
             AggregateFunction::Average => avg(number()),
-            AggregateFunction::Min => min(field),
-            AggregateFunction::Max => max(field),
+            AggregateFunction::Min => min(field.clone()),
+            AggregateFunction::Max => max(field.clone()),
             AggregateFunction::Values => array_agg(field.clone())
                 .distinct()
                 .order_by(vec![field.clone().sort(true, false)])
-                .filter(field.is_not_null())
+                .filter(field.clone().is_not_null())
                 .build()?,
-            // An event without the field has no first or last value of it.
-            AggregateFunction::First => first_value_udaf()
-                .call(vec![field])
-                .order_by(by_time())
-                .null_treatment(NullTreatment::IgnoreNulls)
-                .build()?,
-            AggregateFunction::Last => last_value_udaf()
-                .call(vec![field])
-                .order_by(by_time())
-                .null_treatment(NullTreatment::IgnoreNulls)
-                .build()?,
+            AggregateFunction::First => in_time(first_value_udaf())?,
+            AggregateFunction::Last => in_time(last_value_udaf())?,
         };
         Ok(figure.alias(&one.name))
     }

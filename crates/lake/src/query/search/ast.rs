@@ -161,6 +161,28 @@ pub(crate) enum Command {
     Timechart { span_micros: i64, aggregates: Vec<Aggregate>, by: Vec<String> },
 }
 
+impl Command {
+    /// The fields that it reads by name. A condition is asked of whole rows, and `fields -` may name
+    /// what is not there.
+    pub(crate) fn fields(&self) -> Vec<&String> {
+        match self {
+            Self::Keep(names) | Self::Dedup(names) => names.iter().collect(),
+            Self::Sort(keys) => keys.iter().map(|key| &key.field).collect(),
+            Self::Rename(pairs) => pairs.iter().map(|(from, _)| from).collect(),
+            Self::Top { fields, .. } => fields.iter().collect(),
+            Self::Stats { aggregates, by } | Self::Timechart { aggregates, by, .. } => {
+                aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
+            }
+            Self::Where(_) | Self::Drop(_) | Self::Head(_) | Self::Tail(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it makes other rows of the events, with columns of its own.
+    pub(crate) const fn ends_events(&self) -> bool {
+        matches!(self, Self::Stats { .. } | Self::Timechart { .. } | Self::Top { .. })
+    }
+}
+
 /// A field to order by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SortKey {
