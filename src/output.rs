@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use base::Report;
+use lake::query::csv;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -61,14 +62,6 @@ fn json_value(text: &str) -> serde_json::Value {
         Ok(number) => number.into(),
         Err(_) if text == "-" => serde_json::Value::Null,
         Err(_) => text.into(),
-    }
-}
-
-fn csv(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
     }
 }
 

@@ -22,7 +22,7 @@ mod tests;
 
 pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};
-pub use render::{OutputFormat, render};
+pub use render::{OutputFormat, csv, render};
 
 /// Says what is wrong with a search line, without running it.
 ///

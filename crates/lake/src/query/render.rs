@@ -130,7 +130,9 @@ fn json_lines(batch: &RecordBatch, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn csv(text: &str) -> String {
+/// A value as a field of CSV: quoted where it must be, and without what would drive a terminal.
+#[must_use]
+pub fn csv(text: &str) -> String {
     let text = escaped(text, |c| !matches!(c, '\n' | '\t') && drives_terminal(c));
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
