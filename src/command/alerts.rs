@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
-    let lake = super::query::catalog(config)?;
+    let lake = super::query::lake(config)?;
     if lake.snapshot(ALERTS_TABLE).await?.is_none() {
         output::error_line("no alert was raised yet");
         return Ok(crate::FINE);
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
          ORDER BY a.time DESC, a.alert_id LIMIT {}",
         args.limit
     );
-    let rows = super::query::engine(config)?.sql(&query).await?;
+    let rows = super::query::engine(lake).sql(&query).await?;
     super::query::print(&rows, output);
     Ok(crate::FINE)
 }

@@ -3,7 +3,10 @@
 use std::{io, path::Path, sync::Arc};
 
 use base::{Clock as _, Problem, SystemClock, Timestamp};
-use lake::query::{Engine, OutputFormat, QuerySettings, Rows, TimeRange, render};
+use lake::{
+    Lake,
+    query::{Engine, OutputFormat, QuerySettings, Rows, TimeRange, render},
+};
 
 use crate::{host::process::Host, output::Output, settings};
 
@@ -56,9 +59,14 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     Ok(std::time::Duration::from_secs(number.saturating_mul(seconds)))
 }
 
-/// An engine over the lake of the settings.
-pub(crate) fn engine(config: &Path) -> Result<Engine, Problem> {
-    Ok(Engine::new(Host::open(config)?.lake()?, QuerySettings::default()))
+/// The lake of the settings.
+pub(crate) fn lake(config: &Path) -> Result<Arc<Lake>, Problem> {
+    Host::open(config)?.lake()
+}
+
+/// An engine over a lake.
+pub(crate) fn engine(lake: Arc<Lake>) -> Engine {
+    Engine::new(lake, QuerySettings::default())
 }
 
 pub(crate) async fn search(
@@ -66,7 +74,7 @@ pub(crate) async fn search(
     config: &Path,
     output: Output,
 ) -> Result<u8, Problem> {
-    let engine = engine(config)?;
+    let engine = engine(lake(config)?);
     let since = args.last.map(|last| SystemClock.now().minus(last));
     let range = TimeRange { from: args.from.or(since), to: args.to };
     let rows = engine.search(&args.line, &range, args.limit).await?;
@@ -75,7 +83,7 @@ pub(crate) async fn search(
 }
 
 pub(crate) async fn sql(args: &SqlArgs, config: &Path, output: Output) -> Result<u8, Problem> {
-    let rows = engine(config)?.sql(&args.query).await?;
+    let rows = engine(lake(config)?).sql(&args.query).await?;
     print(&rows, output);
     Ok(crate::FINE)
 }
@@ -91,9 +99,4 @@ pub(crate) fn print(rows: &Rows, output: Output) {
     // A reader that has gone away (`dab … | head`) is no error.
     render(rows, format, settings::terminal_width(), &mut out).unwrap_or_default();
     io::Write::flush(&mut out).unwrap_or_default();
-}
-
-/// The lake as a catalog, for those who only need the names.
-pub(crate) fn catalog(config: &Path) -> Result<Arc<lake::Lake>, Problem> {
-    Host::open(config)?.lake()
 }

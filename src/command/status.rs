@@ -8,7 +8,7 @@ use serve::Status;
 use crate::output::{self, Output};
 
 pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
-    let lake = super::query::catalog(config)?;
+    let lake = super::query::lake(config)?;
     let Some(status) = Status::read(&lake).await? else {
         output::error_line("dab has not run on this lake yet");
         return Ok(crate::FINE);

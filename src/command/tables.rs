@@ -8,7 +8,7 @@ use lake::snapshot::Catalog as _;
 use crate::output::{self, Output};
 
 pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
-    let lake = super::query::catalog(config)?;
+    let lake = super::query::lake(config)?;
     let mut rows = Vec::new();
     for name in lake.table_names().await? {
         let Some(table) = lake.snapshot(&name).await? else { continue };

@@ -8,7 +8,6 @@ use std::{
 };
 
 use base::{Alert, Problem};
-use lake::query::{Engine, QuerySettings};
 use serve::{Happening, Observer, Stop};
 use tokio::sync::Notify;
 
@@ -147,7 +146,7 @@ pub(super) async fn summary(
     }
     let worst = alerts.iter().max_by_key(|alert| alert.first_match.rule.level);
     if let Some(alert) = worst {
-        let engine = Engine::new(host.lake()?, QuerySettings::default());
+        let engine = super::super::query::engine(host.lake()?);
         let hit = &alert.first_match;
         output::line(&format!("\n── the events behind “{}” ──", hit.rule.title));
         let query = format!(
