@@ -68,10 +68,10 @@ impl Alerts {
         }
         fault::reach(fault::Point::Enqueued);
         let rows = raised.iter().map(|raised| alert_row(raised)).collect::<Vec<_>>();
-        self.append(ALERTS_TABLE, source, number, &ALERT_COLUMNS, rows).await?;
+        self.append(ALERTS_TABLE, source, number, ALERT_COLUMNS, rows).await?;
         fault::reach(fault::Point::Alerted);
         let rows = decided.iter().map(|(hit, decision)| match_row(hit, decision, source));
-        self.append(MATCHES_TABLE, source, number, &MATCH_COLUMNS, rows.collect()).await?;
+        self.append(MATCHES_TABLE, source, number, MATCH_COLUMNS, rows.collect()).await?;
         for notification in &raised {
             self.observer.happened(&Happening::Alert(&notification.alert));
         }
@@ -84,7 +84,7 @@ impl Alerts {
         table: &str,
         source: &str,
         number: u64,
-        columns: &[(&str, ColumnType)],
+        columns: Columns,
         rows: Vec<Row<'_>>,
     ) -> Result<(), LakeError> {
         if rows.is_empty() {
@@ -93,7 +93,8 @@ impl Alerts {
         let object = format!("batch:{source}/{number}");
         let hash = ObjectHash::of(&[&object]);
         let table = self.lake.table(table).await?;
-        let columns = columns.iter().map(|(name, kind)| (FieldPath::new(*name), *kind));
+        let columns =
+            COMMON_COLUMNS.iter().chain(columns).map(|(name, kind)| (FieldPath::new(*name), *kind));
         let declared = declared_fields(&columns.collect::<Vec<_>>());
         let own = with_declared(&table.own_fields().await?, &declared);
         let mut writer = TableWriter::new(table.name(), own.iter(), limits::TABLE_COLUMNS_MAX);
@@ -143,25 +144,23 @@ struct Row<'m> {
     fields: Object<'m>,
 }
 
+type Columns = &'static [(&'static str, ColumnType)];
+
 /// What both tables say of a match, with the types its columns have from the start.
-const MATCH_COLUMNS: [(&str, ColumnType); 7] = [
+const COMMON_COLUMNS: Columns = &[
     ("alert_id", ColumnType::Text),
     ("rule_id", ColumnType::Text),
     ("title", ColumnType::Text),
     ("level", ColumnType::Text),
     ("dedup", ColumnType::TextList),
     ("why", ColumnType::TextList),
-    ("source", ColumnType::Text),
 ];
 
+/// What a match says besides.
+const MATCH_COLUMNS: Columns = &[("source", ColumnType::Text)];
+
 /// What an alert says besides.
-const ALERT_COLUMNS: [(&str, ColumnType); 10] = [
-    ("alert_id", ColumnType::Text),
-    ("rule_id", ColumnType::Text),
-    ("title", ColumnType::Text),
-    ("level", ColumnType::Text),
-    ("dedup", ColumnType::TextList),
-    ("why", ColumnType::TextList),
+const ALERT_COLUMNS: Columns = &[
     ("tags", ColumnType::TextList),
     ("rule_file", ColumnType::Text),
     ("event_time", ColumnType::Text),
@@ -193,7 +192,7 @@ fn common_fields<'m>(hit: &'m Match, alert_id: &'m str) -> Object<'m> {
         .reasons
         .iter()
         .map(|reason| Value::text(format!("{} {} ({})", reason.field, reason.test, reason.value)));
-    let mut fields = Object::with_capacity(MATCH_COLUMNS.len());
+    let mut fields = Object::with_capacity(COMMON_COLUMNS.len() + ALERT_COLUMNS.len());
     fields.push("alert_id", Value::text(alert_id));
     fields.push("rule_id", Value::text(hit.rule.id.as_str()));
     fields.push("title", Value::text(hit.rule.title.as_str()));
