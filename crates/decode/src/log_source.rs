@@ -158,6 +158,10 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
     }
     files![
         "aws_cloudtrail.yml",
+        "gcp_audit.yml",
+        "github_audit.yml",
+        "google_workspace.yml",
+        "kubernetes_audit.yml",
         "linux_sshd.yml",
         "nginx_access.yml",
         "okta_system.yml",

@@ -7,11 +7,13 @@ use base::ColumnType;
 
 /// Fields that ECS defines as `long` or `integer` and that logs really have.
 const INT: &[&str] = &[
+    "client.as.number",
     "client.bytes",
     "client.packets",
     "client.port",
     "client.nat.port",
     "cloud.instance.count",
+    "destination.as.number",
     "destination.bytes",
     "destination.nat.port",
     "destination.packets",
@@ -40,10 +42,12 @@ const INT: &[&str] = &[
     "process.pid",
     "process.thread.id",
     "process.uptime",
+    "server.as.number",
     "server.bytes",
     "server.nat.port",
     "server.packets",
     "server.port",
+    "source.as.number",
     "source.bytes",
     "source.nat.port",
     "source.packets",
