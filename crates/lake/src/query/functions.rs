@@ -27,7 +27,7 @@ use super::{
         ast::{Node, Test, Word},
         eval,
     },
-    shape::{Rebuild, Shape, value_at},
+    shape::{Edit, Rebuild, Shape, value_at},
 };
 
 /// `rest(json, 'a', 'b')`: what stands at `a.b` in a JSON text, as text.
@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     EventPasses(Node),
     /// The event of the row, as JSON.
     Event(Rebuild),
+    /// An event, as JSON, with changed fields.
+    Edited(Edit),
     /// The value as a person would write it.
     Text(Shape),
     Rest,
@@ -77,6 +79,7 @@ impl RowFunction {
             Kind::FieldPasses { .. } => "field_passes",
             Kind::EventPasses(_) => "event_passes",
             Kind::Event(_) => "event",
+            Kind::Edited(_) => "edited",
             Kind::Text(_) => "text_of",
             Kind::Rest => REST_FUNCTION,
             Kind::JsonGet => JSON_GET_FUNCTION,
@@ -124,7 +127,9 @@ impl ScalarUDFImpl for RowFunction {
             Kind::Rest | Kind::JsonGet if args.len() < 2 => {
                 plan_err!("`{0}` needs a JSON text and a path: `{0}(_rest, 'name')`", self.name)
             }
-            Kind::Rest | Kind::JsonGet | Kind::Event(_) | Kind::Text(_) => Ok(DataType::Utf8),
+            Kind::Rest | Kind::JsonGet | Kind::Event(_) | Kind::Edited(_) | Kind::Text(_) => {
+                Ok(DataType::Utf8)
+            }
         }
     }
 
@@ -164,6 +169,16 @@ impl ScalarUDFImpl for RowFunction {
                 let arrays = ColumnarValue::values_to_arrays(&args.args)?;
                 let events = (0..rows).map(|row| Some(rebuild.json(&arrays, row)));
                 Ok(strings(events.collect()))
+            }
+            Kind::Edited(edit) => {
+                let texts = texts(first(args)?, rows)?;
+                let edited = |text: Option<&str>| {
+                    let event = edit.apply(json::parse_object(text?)?);
+                    let mut out = String::with_capacity(text?.len());
+                    event.write_json(&mut out);
+                    Some(out)
+                };
+                Ok(strings(texts.iter().map(edited).collect()))
             }
             Kind::Text(shape) => {
                 let array = first(args)?.into_array(rows)?;

@@ -2,7 +2,8 @@
 //!
 //! The events of all tables become rows of one form: `time`, `log_source`, the whole event as JSON,
 //! and a column for every field that the pipes name. From there on each command is one step of a
-//! plan.
+//! plan. A command that changes fields of events changes their JSON and their columns alike, so that
+//! the commands after it see the same event whichever of the two they read.
 
 use std::sync::Arc;
 
@@ -28,12 +29,15 @@ use super::{
     functions::{Kind, RowFunction},
     plan::{Place, Planner, column, event, find},
     search::ast::{Aggregate, AggregateFunction, Command, Node, Pipe, SortKey},
-    shape::{Rebuild, Shape, shapes},
+    shape::{Edit, Rebuild, Shape, shapes},
 };
 use crate::{schema, snapshot::TableSnapshot};
 
-/// The whole event as JSON.
-const EVENT: &str = "event";
+/// The column of the whole event as JSON. No field can have this name: no search line holds a NUL.
+const EVENT: &str = "\0event";
+
+/// What that column is called in the answer.
+const EVENT_SHOWN: &str = "event";
 
 /// Runs the pipes over the events that pass the condition.
 pub(super) async fn run(
@@ -44,16 +48,18 @@ pub(super) async fn run(
 ) -> Result<Rows, QueryError> {
     let fields = named_fields(&pipes);
     let failed = |error: DataFusionError| planner.engine.failed(&error);
-    let Some(frame) = gather(planner, condition, &fields, &pipes).map_err(failed)? else {
+    let Some(frame) = gather(planner, condition, &fields).map_err(failed)? else {
         return Ok(Rows::Table { schema: Arc::new(Schema::empty()), batches: Vec::new() });
     };
     let newest_first = vec![column(schema::TIME).sort(false, false)];
-    let mut state = State { planner, frame, order: newest_first, is_events: true, is_cut: false };
+    let shown = vec![schema::TIME.to_owned(), schema::LOG_SOURCE.to_owned()];
+    let mut state =
+        State { planner, frame, order: newest_first, is_events: true, shown, is_cut: false };
     for pipe in &pipes {
         state.check(pipe)?;
         state = state.apply(&pipe.command).map_err(failed)?;
     }
-    planner.engine.collect(state.finish(&fields, limit).map_err(failed)?).await
+    planner.engine.collect(state.finish(limit).map_err(failed)?).await
 }
 
 struct State<'p> {
@@ -63,6 +69,8 @@ struct State<'p> {
     order: Vec<SortExpr>,
     /// Whether rows are still events.
     is_events: bool,
+    /// The columns that are shown beside an event.
+    shown: Vec<String>,
     /// Whether the number of rows was limited by a command.
     is_cut: bool,
 }
@@ -73,7 +81,7 @@ fn named_fields(pipes: &[Pipe]) -> Vec<String> {
     let mut renamed: Vec<&str> = Vec::new();
     for pipe in pipes {
         for name in pipe.command.fields() {
-            let is_own = [schema::TIME, schema::LOG_SOURCE, EVENT].contains(&name.as_str());
+            let is_own = [schema::TIME, schema::LOG_SOURCE].contains(&name.as_str());
             if !is_own && !renamed.contains(&name.as_str()) && !fields.contains(name) {
                 fields.push(name.clone());
             }
@@ -93,24 +101,15 @@ fn gather(
     planner: &Planner<'_>,
     condition: &Node,
     fields: &[String],
-    pipes: &[Pipe],
 ) -> Result<Option<DataFrame>, DataFusionError> {
     let context =
         planner.engine.context().map_err(|error| DataFusionError::Execution(error.to_string()))?;
-    let without: Vec<String> = pipes
-        .iter()
-        .filter_map(|pipe| match &pipe.command {
-            Command::Drop(names) => Some(names.clone()),
-            _ => None,
-        })
-        .flatten()
-        .collect();
     let types: Vec<DataType> = fields.iter().map(|field| common_type(planner, field)).collect();
     let mut all: Option<DataFrame> = None;
     for table in &planner.tables {
         let frame = planner.filtered(&context, table, None, condition)?;
         let mut columns =
-            vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table, without.clone())];
+            vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table).alias(EVENT)];
         for (field, data_type) in fields.iter().zip(&types) {
             columns.push(value_of(table, field, data_type).alias(field));
         }
@@ -168,8 +167,10 @@ fn needs_text(shape: &Shape) -> bool {
 }
 
 impl State<'_> {
+    /// The fields that the rows have as columns.
     fn names(&self) -> Vec<String> {
-        self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
+        let fields = self.frame.schema().fields().iter().map(|field| field.name().clone());
+        fields.filter(|name| name != EVENT).collect()
     }
 
     /// Whether the rows have what the command names.
@@ -177,7 +178,7 @@ impl State<'_> {
         let names = self.names();
         let wanted = pipe.command.fields();
         let Some(missing) = wanted.into_iter().find(|name| !names.contains(name)) else {
-            return Ok(());
+            return self.check_time(pipe);
         };
         let near = nearest(missing, names.iter().map(String::as_str));
         Err(QueryError::Pipe {
@@ -190,6 +191,20 @@ impl State<'_> {
         })
     }
 
+    /// Spans of time are made of a column `time` that holds times.
+    fn check_time(&self, pipe: &Pipe) -> Result<(), QueryError> {
+        let time = self.frame.schema().as_arrow().field_with_name(schema::TIME);
+        let has_time = time.is_ok_and(|field| matches!(field.data_type(), DataType::Timestamp(..)));
+        if has_time || !matches!(pipe.command, Command::Timechart { .. }) {
+            return Ok(());
+        }
+        Err(QueryError::Pipe {
+            message: "the rows have no `time` at this point".to_owned(),
+            at: Excerpt::at_byte(self.planner.text, pipe.at),
+            help: Some("put `timechart` before the commands that leave `time` out".to_owned()),
+        })
+    }
+
     fn apply(mut self, command: &Command) -> Result<Self, DataFusionError> {
         match command {
             Command::Where(node) => self.filter(node),
@@ -197,16 +212,7 @@ impl State<'_> {
                 let kept = names.iter().map(|name| column(name)).collect();
                 self.sorted()?.project(kept)
             }
-            Command::Drop(names) => {
-                // An event's own fields were left out when its JSON was made.
-                let kept: Vec<_> =
-                    self.names().iter().filter(|n| !names.contains(n)).map(|n| column(n)).collect();
-                if kept.len() == self.names().len() {
-                    Ok(self)
-                } else {
-                    self.sorted()?.project(kept)
-                }
-            }
+            Command::Drop(names) => self.leave_out(names),
             Command::Sort(keys) => {
                 self.order = keys
                     .iter()
@@ -248,7 +254,7 @@ impl State<'_> {
             column(EVENT)
         } else {
             let args = columns.iter().map(|(name, _)| column(name)).collect();
-            RowFunction::call(Kind::Event(Rebuild::new(columns, Vec::new())), args)
+            RowFunction::call(Kind::Event(Rebuild::new(columns)), args)
         };
         self.frame =
             self.frame.filter(RowFunction::call(Kind::EventPasses(node.clone()), vec![json]))?;
@@ -266,6 +272,23 @@ impl State<'_> {
     fn project(mut self, columns: Vec<Expr>) -> Result<Self, DataFusionError> {
         self.frame = self.frame.select(columns)?;
         self.is_events = false;
+        Ok(self)
+    }
+
+    fn leave_out(mut self, names: &[String]) -> Result<Self, DataFusionError> {
+        self = self.sorted()?;
+        self.shown.retain(|name| !names.contains(name));
+        let kept = self.names().into_iter().filter(|name| !names.contains(name));
+        let columns = kept.map(|name| column(&name)).collect();
+        self.reshape(columns, Edit::Remove(names.to_vec()))
+    }
+
+    /// Chooses and names columns, and does the same to the event if rows are events.
+    fn reshape(mut self, mut columns: Vec<Expr>, edit: Edit) -> Result<Self, DataFusionError> {
+        if self.is_events {
+            columns.push(RowFunction::call(Kind::Edited(edit), vec![column(EVENT)]).alias(EVENT));
+        }
+        self.frame = self.frame.select(columns)?;
         Ok(self)
     }
 
@@ -343,30 +366,35 @@ impl State<'_> {
         fields: &[String],
         rarest: bool,
     ) -> Result<Self, DataFusionError> {
-        let figure =
-            Aggregate { function: AggregateFunction::Count, field: None, name: "count".to_owned() };
-        self = self.aggregate(Vec::new(), &[figure], fields)?;
+        self = self.aggregate(Vec::new(), &[Aggregate::rows()], fields)?;
         let mut order = vec![column("count").sort(rarest, false)];
         order.extend(fields.iter().map(|field| column(field).sort(true, false)));
         self.order = order;
         self.cut(rows)
     }
 
+    /// A field that had the new name before is gone.
     fn rename(mut self, pairs: &[(String, String)]) -> Result<Self, DataFusionError> {
         self = self.sorted()?;
-        let columns = self.names().into_iter().map(|name| {
-            match pairs.iter().find(|(from, _)| *from == name) {
-                Some((_, to)) => column(&name).alias(to),
-                None => column(&name),
+        let renamed = |name: &String| {
+            let pair = pairs.iter().find(|(from, _)| from == name);
+            match pair {
+                Some((_, to)) => Some(to.clone()),
+                None => (!pairs.iter().any(|(_, to)| to == name)).then(|| name.clone()),
             }
+        };
+        self.shown = self.shown.iter().filter_map(renamed).collect();
+        let columns = self.names().into_iter().filter_map(|name| {
+            let to = renamed(&name)?;
+            Some(column(&name).alias(to))
         });
-        self.frame = self.frame.clone().select(columns.collect::<Vec<_>>())?;
-        Ok(self)
+        let columns = columns.collect();
+        self.reshape(columns, Edit::Rename(pairs.to_vec()))
     }
 
     fn dedup(mut self, names: &[String]) -> Result<Self, DataFusionError> {
         let on: Vec<Expr> = names.iter().map(|name| column(name)).collect();
-        let all = self.names().iter().map(|name| column(name)).collect();
+        let all = self.frame.schema().fields().iter().map(|field| column(field.name())).collect();
         let mut order: Vec<SortExpr> = on.iter().map(|one| one.clone().sort(true, false)).collect();
         order.extend(self.order.iter().cloned());
         self.frame = self.frame.distinct_on(on, all, Some(order))?;
@@ -375,16 +403,16 @@ impl State<'_> {
 
     /// The frame to run: in its order, and, where rows are events, without the helper columns and
     /// with a limit.
-    fn finish(mut self, fields: &[String], limit: usize) -> Result<DataFrame, DataFusionError> {
+    fn finish(mut self, limit: usize) -> Result<DataFrame, DataFusionError> {
         if self.is_events && !self.is_cut {
             self = self.cut(limit)?;
         }
-        let is_events = self.is_events;
         let mut state = self.sorted()?;
-        if is_events {
-            let names = state.names();
-            let kept = names.iter().filter(|name| !fields.contains(name)).map(|name| column(name));
-            state.frame = state.frame.select(kept.collect::<Vec<_>>())?;
+        if state.is_events {
+            let shown = state.shown.iter().filter(|name| *name != EVENT_SHOWN);
+            let mut columns: Vec<_> = shown.map(|name| column(name)).collect();
+            columns.push(column(EVENT).alias(EVENT_SHOWN));
+            state.frame = state.frame.select(columns)?;
         } else if !state.is_cut {
             state.frame = state.frame.limit(0, Some(limit.max(limits::SEARCH_ROWS_DEFAULT)))?;
         }

@@ -126,11 +126,7 @@ impl Planner<'_> {
             .sort(order)
             .and_then(|frame| frame.limit(0, Some(limit)))
             .and_then(|frame| {
-                frame.select(vec![
-                    column(schema::TIME),
-                    column(schema::LOG_SOURCE),
-                    event(table, Vec::new()),
-                ])
+                frame.select(vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table)])
             })
             .map_err(failed)?;
         let batches = frame.collect().await.map_err(failed)?;
@@ -166,12 +162,12 @@ impl Planner<'_> {
     }
 }
 
-/// The row's event as JSON, in a column called `event`.
-pub(super) fn event(table: &TableSnapshot, without: Vec<String>) -> Expr {
+/// The row's event as JSON.
+pub(super) fn event(table: &TableSnapshot) -> Expr {
     let columns = shapes(&table.schema);
     let columns: Vec<_> = columns.into_iter().filter(|(name, _)| name != schema::DAY).collect();
     let args = columns.iter().map(|(name, _)| column(name)).collect();
-    RowFunction::call(Kind::Event(Rebuild::new(columns, without)), args).alias("event")
+    RowFunction::call(Kind::Event(Rebuild::new(columns)), args)
 }
 
 fn found_events(batch: &RecordBatch) -> Vec<FoundEvent> {

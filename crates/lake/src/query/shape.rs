@@ -100,13 +100,11 @@ pub(crate) fn value_at<'a>(array: &'a ArrayRef, shape: &Shape, row: usize) -> Op
 pub(crate) struct Rebuild {
     /// The columns, in the order in which their arrays come.
     columns: Vec<(String, Shape)>,
-    /// Fields to leave out.
-    without: Vec<String>,
 }
 
 impl Rebuild {
-    pub(crate) const fn new(columns: Vec<(String, Shape)>, without: Vec<String>) -> Self {
-        Self { columns, without }
+    pub(crate) const fn new(columns: Vec<(String, Shape)>) -> Self {
+        Self { columns }
     }
 
     /// The event of one row: its time and log source, its own fields with what `_rest` holds at its
@@ -139,8 +137,7 @@ impl Rebuild {
         let (first, last): (Vec<_>, Vec<_>) = envelope
             .into_iter()
             .partition(|(key, _)| matches!(key.as_ref(), schema::TIME | schema::LOG_SOURCE));
-        let entries = first.into_iter().chain(own).chain(last);
-        self.without.iter().fold(entries.collect(), |event, field| remove(event, field))
+        first.into_iter().chain(own).chain(last).collect()
     }
 
     /// The event as compact JSON.
@@ -169,17 +166,55 @@ fn merge<'a>(into: &mut Entries<'a>, entries: Entries<'a>) {
     }
 }
 
-/// The object without a field: a key of that whole name, or nested by its dots.
+/// A change to the fields of events.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Edit {
+    /// Leaves these out.
+    Remove(Vec<String>),
+    /// Gives fields other names, all at once.
+    Rename(Vec<(String, String)>),
+}
+
+impl Edit {
+    pub(crate) fn apply<'a>(&self, event: Object<'a>) -> Object<'a> {
+        match self {
+            Self::Remove(names) => names.iter().fold(event, |event, name| remove(event, name)),
+            Self::Rename(pairs) => {
+                let whole = Value::Object(event.clone());
+                let names = pairs.iter().flat_map(|(from, to)| [from, to]);
+                let mut event = names.fold(event, |event, name| remove(event, name));
+                for (from, to) in pairs {
+                    let path: Vec<&str> = from.split('.').collect();
+                    if let Some(value) = json::get(&whole, &path) {
+                        event.push(to.clone(), value.into_owned());
+                    }
+                }
+                event
+            }
+        }
+    }
+}
+
+/// The object without a field: a key of that whole name, or nested by its dots, in members of lists
+/// too.
 fn remove<'a>(object: Object<'a>, field: &str) -> Object<'a> {
-    let (first, rest) = field.split_once('.').unwrap_or((field, ""));
+    let nested = field.split_once('.');
     object
         .into_iter()
         .filter(|(key, _)| key != field)
-        .map(|(key, value)| match value {
-            Value::Object(inner) if key == first && !rest.is_empty() => {
-                (key, Value::Object(remove(inner, rest)))
-            }
-            other => (key, other),
+        .map(|(key, value)| match nested {
+            Some((first, rest)) if key == first => (key, remove_inside(value, rest)),
+            _ => (key, value),
         })
         .collect()
+}
+
+fn remove_inside<'a>(value: Value<'a>, field: &str) -> Value<'a> {
+    match value {
+        Value::Object(inner) => Value::Object(remove(inner, field)),
+        Value::List(members) => {
+            Value::List(members.into_iter().map(|member| remove_inside(member, field)).collect())
+        }
+        other => other,
+    }
 }

@@ -268,7 +268,7 @@ pub(super) async fn company() -> Engine {
         web,
         vec![
             json!({"time": day(2, "11:00:00"), "event_id": "w1", "verb": "GET", "status": "404",
-                   "bytes": 12, "agent": "curl/8 alice"}),
+                   "bytes": 12, "agent": "curl/8 alice", "event": "hit"}),
             json!({"time": day(2, "11:30:00"), "event_id": "w2", "verb": "POST", "status": "200",
                    "bytes": 3000}),
         ],

@@ -200,6 +200,13 @@ pub(crate) struct Aggregate {
     pub(crate) name: String,
 }
 
+impl Aggregate {
+    /// The number of rows, as `count`.
+    pub(crate) fn rows() -> Self {
+        Self { function: AggregateFunction::Count, field: None, name: "count".to_owned() }
+    }
+}
+
 /// The figures there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AggregateFunction {

@@ -4,7 +4,10 @@ use super::{
     ast::{Aggregate, AggregateFunction, Command, Pipe, SortKey},
     parse::Parser,
 };
-use crate::query::error::{Excerpt, QueryError, nearest};
+use crate::{
+    query::error::{Excerpt, QueryError, nearest},
+    schema,
+};
 
 /// The commands that may stand after a `|`.
 pub(crate) const COMMANDS: [&str; 13] = [
@@ -40,14 +43,18 @@ impl Parser<'_> {
             "sort" => Command::Sort(self.sort_keys()?),
             "head" => Command::Head(self.row_count()?),
             "tail" => Command::Tail(self.row_count()?),
-            "count" => self.count()?,
+            "count" => self.count(at)?,
             "stats" => {
                 let aggregates = self.aggregates(at)?;
-                Command::Stats { aggregates, by: self.by()? }
+                let by = self.by()?;
+                self.check_columns(at, &aggregates, by.iter().map(String::as_str))?;
+                Command::Stats { aggregates, by }
             }
             "top" | "rare" => {
                 let count = self.optional_count()?.unwrap_or(ROWS_DEFAULT);
-                Command::Top { count, fields: self.names(at)?, rarest: name == "rare" }
+                let fields = self.names(at)?;
+                self.check_columns(at, &[Aggregate::rows()], fields.iter().map(String::as_str))?;
+                Command::Top { count, fields, rarest: name == "rare" }
             }
             "rename" => Command::Rename(self.renames(at)?),
             "dedup" => Command::Dedup(self.names(at)?),
@@ -83,10 +90,17 @@ impl Parser<'_> {
 
     /// Names divided by commas or spaces, at least one, up to a `|` or `by`.
     fn names(&mut self, at: usize) -> Result<Vec<String>, QueryError> {
-        let mut names = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         while !self.cursor.is_at_end() && !self.at_word("by") {
             self.count_term()?;
-            names.push(self.field_name()?);
+            self.cursor.skip_space();
+            let place = self.cursor.at;
+            let name = self.field_name()?;
+            if names.contains(&name) {
+                let message = format!("`{name}` is named twice");
+                return Err(self.argument_error(place, &message, "leave one of them out"));
+            }
+            names.push(name);
             self.cursor.eat(",");
         }
         if names.is_empty() {
@@ -185,7 +199,7 @@ impl Parser<'_> {
         rest.get(..length).unwrap_or_default().to_owned()
     }
 
-    fn count(&mut self) -> Result<Command, QueryError> {
+    fn count(&mut self, at: usize) -> Result<Command, QueryError> {
         let by = self.by()?;
         if !self.cursor.is_at_end() {
             return Err(self.argument_error(
@@ -194,9 +208,27 @@ impl Parser<'_> {
                 "write `count by` and the fields, or use `stats`",
             ));
         }
-        let count =
-            Aggregate { function: AggregateFunction::Count, field: None, name: "count".to_owned() };
-        Ok(Command::Stats { aggregates: vec![count], by })
+        let aggregates = vec![Aggregate::rows()];
+        self.check_columns(at, &aggregates, by.iter().map(String::as_str))?;
+        Ok(Command::Stats { aggregates, by })
+    }
+
+    /// Whether each column of the rows that a command makes has a name of its own.
+    fn check_columns<'n>(
+        &self,
+        at: usize,
+        aggregates: &[Aggregate],
+        mut by: impl Iterator<Item = &'n str>,
+    ) -> Result<(), QueryError> {
+        let Some(name) = by.find(|name| aggregates.iter().any(|one| one.name == *name)) else {
+            return Ok(());
+        };
+        let message = format!("two columns would be named `{name}`");
+        Err(self.argument_error(
+            at,
+            &message,
+            "name the figure with `as`, or `rename` the field first",
+        ))
     }
 
     /// `f(x) [as y]`, divided by commas or spaces, at least one, up to a `|` or `by`.
@@ -256,7 +288,7 @@ impl Parser<'_> {
     }
 
     fn renames(&mut self, at: usize) -> Result<Vec<(String, String)>, QueryError> {
-        let mut renames = Vec::new();
+        let mut renames: Vec<(String, String)> = Vec::new();
         while !self.cursor.is_at_end() {
             self.count_term()?;
             self.cursor.skip_space();
@@ -268,7 +300,18 @@ impl Parser<'_> {
                     "write `rename old as new`",
                 ));
             }
-            renames.push((from, self.field_name()?));
+            self.cursor.skip_space();
+            let place = self.cursor.at;
+            let to = self.field_name()?;
+            if renames.iter().any(|(other, _)| *other == from) {
+                let message = format!("`{from}` is named twice");
+                return Err(self.argument_error(place, &message, "leave one of them out"));
+            }
+            if renames.iter().any(|(_, other)| *other == to) {
+                let message = format!("two fields would be named `{to}`");
+                return Err(self.argument_error(place, &message, "give one of them another name"));
+            }
+            renames.push((from, to));
             self.cursor.eat(",");
         }
         if renames.is_empty() {
@@ -285,7 +328,14 @@ impl Parser<'_> {
         let span_micros =
             if self.cursor.eat("span=") { self.span()? } else { 3600 * MICROS_PER_SECOND };
         let aggregates = self.aggregates(at)?;
-        Ok(Command::Timechart { span_micros, aggregates, by: self.by()? })
+        let by = self.by()?;
+        let columns = by.iter().map(String::as_str).chain([schema::TIME]);
+        self.check_columns(at, &aggregates, columns)?;
+        if by.iter().any(|name| name == schema::TIME) {
+            let message = "`timechart` already has a column `time`";
+            return Err(self.argument_error(at, message, "leave it out after `by`"));
+        }
+        Ok(Command::Timechart { span_micros, aggregates, by })
     }
 
     fn span(&mut self) -> Result<i64, QueryError> {

@@ -134,6 +134,48 @@ async fn pipes_make_tables() {
 }
 
 #[tokio::test]
+async fn names_hold_from_the_command_that_gives_them() {
+    let engine = company().await;
+    for (line, expected) in [
+        // A field may be called what the whole event is called in the answer.
+        ("* | stats count by event", "event,count\nhit,1\n"),
+        ("event:hit | fields event", "event\nhit\n"),
+        // Conditions see the names that hold at their place.
+        (
+            "* | rename user.name as who | where who:alice | stats count by who",
+            "who,count\nalice,2\n",
+        ),
+        ("* | rename user.name as who | where user.name:alice | stats count by who", "who,count\n"),
+        (
+            "index:cloud | rename eventName as status, status as eventName | where status:Assume* \
+             | fields eventName, status",
+            "eventName,status\n403,AssumeRole\n",
+        ),
+        (
+            "index:cloud | stats count as n by eventName | rename n as eventName | where eventName=2",
+            "eventName\n2\n",
+        ),
+        (
+            "index:cloud | rename time as at | sort at | fields at | head 1",
+            "at\n2026-11-01T10:00:00Z\n",
+        ),
+        // `fields -` acts on what comes after it only.
+        ("* | stats count by eventName | fields - eventName | head 1", "count\n1\n"),
+        (
+            "* | where user.name:bob | stats count by user.name | fields - user",
+            "user.name,count\nbob,1\n",
+        ),
+        (
+            "index:cloud | head 4 | where alice | fields - user | where alice | stats count",
+            "count\n0\n",
+        ),
+    ] {
+        let rows = search(&engine, line).await.unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(csv(&rows), expected, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn commands_that_keep_events_keep_them_whole() {
     let engine = company().await;
     let rows = search(&engine, "index:cloud | where status > 400 | sort status | head 1").await;
@@ -143,6 +185,20 @@ async fn commands_that_keep_events_keep_them_whole() {
     let shown = csv(&rows);
     assert!(shown.contains("DeleteTrail") && shown.contains("\"\"deep\"\":{}"), "{shown}");
     assert!(!shown.contains("mallory"), "{shown}");
+    // What comes before still sees what is left out later.
+    let rows = search(&engine, "* | head 9 | where mallory* | fields - user").await.unwrap();
+    let shown = csv(&rows);
+    assert!(shown.contains("DeleteTrail") && !shown.contains("mallory"), "{shown}");
+    let rows = search(
+        &engine,
+        "index:cloud c1 | rename user.name as who, time as at | fields - log_source",
+    );
+    let shown = csv(&rows.await.unwrap());
+    assert!(shown.starts_with("at,event\n2026-11-01T10:00:00Z,"), "{shown}");
+    assert!(shown.contains(r#""who"":""alice"#) && !shown.contains(r#""name"""#), "{shown}");
+    let rows = search(&engine, "index:cloud c3 | fields - resources.ARN").await.unwrap();
+    let shown = csv(&rows);
+    assert!(shown.contains(r#"[{""n"":1},{}]"#), "{shown}");
 }
 
 #[tokio::test]
@@ -205,6 +261,51 @@ error[DAB0525]: there is no pipe command `stat`
   --> query:1:5
   help: did you mean `stats`? the commands are count, dedup, fields, head, rare, rename, sort, \
 stats, table, tail, timechart, top, where",
+        ),
+        (
+            "* | fields a, b, a",
+            "\
+error[DAB0526]: `a` is named twice
+  | * | fields a, b, a
+  |                  ^
+  --> query:1:18
+  help: leave one of them out",
+        ),
+        (
+            "* | rename a as c, b as c",
+            "\
+error[DAB0526]: two fields would be named `c`
+  | * | rename a as c, b as c
+  |                         ^
+  --> query:1:25
+  help: give one of them another name",
+        ),
+        (
+            "* | top 3 count",
+            "\
+error[DAB0526]: two columns would be named `count`
+  | * | top 3 count
+  |     ^
+  --> query:1:5
+  help: name the figure with `as`, or `rename` the field first",
+        ),
+        (
+            "* | stats count by x | timechart count",
+            "\
+error[DAB0526]: the rows have no `time` at this point
+  | * | stats count by x | timechart count
+  |                        ^
+  --> query:1:24
+  help: put `timechart` before the commands that leave `time` out",
+        ),
+        (
+            "* | timechart count by time",
+            "\
+error[DAB0526]: `timechart` already has a column `time`
+  | * | timechart count by time
+  |     ^
+  --> query:1:5
+  help: leave it out after `by`",
         ),
         (
             "* | stats cuont by x",
