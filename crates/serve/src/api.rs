@@ -260,3 +260,58 @@ async fn whole(body: Body) -> Result<Bytes, Refusal> {
         if text.contains("length limit") { Refusal::TooLarge { limit } } else { Refusal::Cut(text) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api() -> Api {
+        let token = |name: &str, log_sources: &[&str]| Token {
+            name: name.to_owned(),
+            secret: Secret::new(format!("{name}-secret")),
+            log_sources: log_sources.iter().map(ToString::to_string).collect(),
+        };
+        Api {
+            tokens: vec![token("any", &[]), token("web", &["nginx", "apache"])],
+            queues: HashMap::new(),
+            clock: Arc::new(base::SystemClock),
+            requests: AtomicU64::new(0),
+            started: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_token_opens_its_log_sources_only() {
+        let api = api();
+        for (authorization, log_source, expected) in [
+            ("Bearer any-secret", "okta", Ok(())),
+            ("bearer  any-secret ", "okta", Ok(())),
+            ("Bearer web-secret", "apache", Ok(())),
+            ("Bearer web-secret", "okta", Err(StatusCode::FORBIDDEN)),
+            ("Bearer web-secre", "nginx", Err(StatusCode::UNAUTHORIZED)),
+            ("Bearer web-secret!", "nginx", Err(StatusCode::UNAUTHORIZED)),
+            ("Bearer ", "nginx", Err(StatusCode::UNAUTHORIZED)),
+            ("any-secret", "nginx", Err(StatusCode::UNAUTHORIZED)),
+            ("Basic any-secret", "nginx", Err(StatusCode::UNAUTHORIZED)),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
+            let answer = api.authorize(&headers, log_source).map_err(|refusal| refusal.status());
+            assert_eq!(answer, expected, "{authorization} {log_source}");
+        }
+        let without = api.authorize(&HeaderMap::new(), "okta");
+        assert!(matches!(without, Err(Refusal::Unauthorized)));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        assert!(!format!("{:?}", api()).contains("-secret"));
+    }
+
+    #[test]
+    fn a_busy_server_says_when_to_come_back() {
+        let response = Refusal::Busy { retry_after_seconds: 7 }.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "7");
+    }
+}

@@ -1,6 +1,6 @@
 //! A folder or bucket prefix on its way into the lake.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base::{Problem, Report};
 use collect::{BucketSettings, BucketSource, Chunk, End, Location, ObjectKey};
@@ -30,7 +30,8 @@ pub struct BucketSpec {
     pub commit_every: Duration,
 }
 
-struct BucketLane {
+#[derive(Debug)]
+pub(crate) struct BucketLane {
     lane: Lane,
     spec: BucketSpec,
     source: BucketSource,
@@ -38,6 +39,8 @@ struct BucketLane {
     batcher: Option<Batcher>,
     /// When the batch in the making was begun, on the monotonic clock.
     begun: Duration,
+    /// The troubles of the last round, by what has them.
+    standing: BTreeMap<String, Report>,
 }
 
 /// Reads the source until the pipeline stops; in a one-shot run, until all is read.
@@ -46,9 +49,7 @@ pub(crate) async fn run(
     last: Option<Manifest>,
     spec: BucketSpec,
 ) -> Result<(), Problem> {
-    let source = open(&lane, &spec, last.as_ref())?;
-    let begun = Duration::ZERO;
-    let mut this = BucketLane { lane, spec, source, session: None, batcher: None, begun };
+    let mut this = BucketLane::new(lane, last.as_ref(), spec)?;
     let mut stop = this.lane.stages.stop.clone();
     loop {
         match this.round().await {
@@ -75,6 +76,23 @@ fn open(lane: &Lane, spec: &BucketSpec, last: Option<&Manifest>) -> Result<Bucke
 }
 
 impl BucketLane {
+    pub(crate) fn new(
+        lane: Lane,
+        last: Option<&Manifest>,
+        spec: BucketSpec,
+    ) -> Result<Self, Problem> {
+        let source = open(&lane, &spec, last)?;
+        Ok(Self {
+            lane,
+            spec,
+            source,
+            session: None,
+            batcher: None,
+            begun: Duration::ZERO,
+            standing: BTreeMap::new(),
+        })
+    }
+
     /// Goes back to the last checkpoint.
     async fn start_over(&mut self) -> Result<(), Problem> {
         (self.session, self.batcher) = (None, None);
@@ -84,9 +102,10 @@ impl BucketLane {
     }
 
     /// Lists, reads all there is to read, and commits what is due.
-    async fn round(&mut self) -> Result<(), NotCommitted> {
+    pub(crate) async fn round(&mut self) -> Result<(), NotCommitted> {
+        let mut troubles = BTreeMap::new();
         if let Err(error) = self.source.poll().await {
-            self.lane.trouble(Problem::from(error).report());
+            troubles.insert(self.spec.location.address().to_owned(), Problem::from(error).report());
         }
         let (once, stop) = (self.lane.stages.once, self.lane.stages.stop.clone());
         while !stop.is_stopped() {
@@ -94,7 +113,8 @@ impl BucketLane {
                 Ok(Some(chunk)) => self.chunk(chunk).await?,
                 Ok(None) => break,
                 Err(error) => {
-                    self.lane.trouble(Problem::from(error).report());
+                    let report = Problem::from(error).report();
+                    troubles.insert(self.spec.location.address().to_owned(), report);
                     break;
                 }
             }
@@ -102,13 +122,22 @@ impl BucketLane {
                 self.commit().await?;
             }
         }
-        for (_, report) in self.source.troubles() {
-            self.lane.stages.board.trouble(&self.spec.name, report);
-        }
+        troubles.extend(self.source.troubles());
+        self.tell_new(troubles);
         if once || stop.is_stopped() || self.is_due() {
             self.commit().await?;
         }
         Ok(())
+    }
+
+    /// Tells of the troubles that the last round did not have: one that stands is told of once.
+    fn tell_new(&mut self, troubles: BTreeMap<String, Report>) {
+        for (what, report) in &troubles {
+            if self.standing.get(what) != Some(report) {
+                self.lane.trouble(report.clone());
+            }
+        }
+        self.standing = troubles;
     }
 
     fn is_due(&self) -> bool {

@@ -17,6 +17,8 @@ mod replay;
 mod spill;
 mod status;
 mod stop;
+#[cfg(test)]
+mod tests;
 
 pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
 pub use api::{Secret, Token};

@@ -121,7 +121,7 @@ pub async fn replay(parts: Parts, ids: Option<&BTreeSet<String>>) -> Result<Repl
 type Decoders = BTreeMap<String, Arc<Decoder>>;
 
 /// Joins the stages.
-fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders), Problem> {
+pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders), Problem> {
     let decoders = parts.decoders.iter().map(|d| (d.log_source().name.clone(), Arc::clone(d)));
     let alerts = Alerts {
         lake: Arc::clone(&parts.lake),
