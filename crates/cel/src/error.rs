@@ -57,6 +57,14 @@ pub enum CelErrorKind {
     /// It is larger or deeper than allowed.
     #[error("the expression is too {0}")]
     TooLarge(&'static str),
+    /// It names a lookup table that does not exist, or a column that the table lacks.
+    #[error("{what}")]
+    Lookup {
+        /// What does not exist.
+        what: String,
+        /// What to do about it.
+        help: String,
+    },
     /// It uses a part of the language that has no meaning here.
     #[error("{what} can't be used here")]
     Unsupported {
@@ -90,6 +98,7 @@ impl Explain for CelError {
             CelErrorKind::Literal { .. } => "DAB0273",
             CelErrorKind::TooLarge(_) => "DAB0274",
             CelErrorKind::Unsupported { .. } => "DAB0275",
+            CelErrorKind::Lookup { .. } => "DAB0280",
         })
     }
 
@@ -107,6 +116,7 @@ impl Explain for CelError {
                 limits::CEL_DEPTH_MAX
             )),
             CelErrorKind::Unsupported { help, .. } => Some((*help).to_owned()),
+            CelErrorKind::Lookup { help, .. } => Some(help.clone()),
         }
     }
 }
@@ -169,6 +179,17 @@ pub enum EvalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A function's own complaint about its arguments.
+    #[error("{0}")]
+    Text(Cow<'static, str>),
+    /// A lookup table has no row for a key.
+    #[error("the lookup table `{table}` has no row for `{key}`")]
+    NoSuchRow {
+        /// The table.
+        table: String,
+        /// The key, as text.
+        key: String,
+    },
     /// The whole expression is not a truth value.
     #[error("the expression gives a value of type {0}, not a bool")]
     NotBool(CelType),
@@ -178,6 +199,13 @@ pub enum EvalError {
 }
 
 impl EvalError {
+    /// Whether something was not there: a field, a key, a row. For a detection this means: no
+    /// match, and nothing to report.
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::NoSuchField { .. } | Self::NoSuchKey(_) | Self::NoSuchRow { .. })
+    }
+
     pub(crate) fn overload(operation: &'static str, types: &[CelType]) -> Self {
         Self::NoOverload { operation, types: types.to_vec() }
     }
@@ -194,6 +222,9 @@ impl Explain for EvalError {
     fn help(&self) -> Option<String> {
         match self {
             Self::NoSuchField { field } => Some(format!("test `has({field})` first")),
+            Self::NoSuchRow { table, .. } => {
+                Some(format!("test `list.contains(\"{table}\", …)` first"))
+            }
             Self::NotBool(_) => Some("compare the value with something".to_owned()),
             Self::TooManySteps => {
                 Some("make the expression visit fewer members of lists and maps".to_owned())

@@ -4,8 +4,10 @@
 
 mod arithmetic;
 mod call;
-mod convert;
+pub(crate) mod convert;
 mod each;
+mod lookup;
+mod optional;
 
 use std::{
     collections::HashMap,
@@ -17,6 +19,7 @@ use regex::Regex;
 
 use crate::{
     error::EvalError,
+    lookup::Lookups,
     node::{Node, Operator, Test},
     path::Path,
     steps::Steps,
@@ -31,13 +34,24 @@ pub(crate) type RegexCache = Mutex<HashMap<String, Regex>>;
 pub(crate) enum Root<'a> {
     Event(&'a Event<'a>),
     Bindings(&'a Object<'a>),
+    Values(&'a [(CelValue<'a>, CelValue<'a>)]),
 }
 
 impl<'a> Root<'a> {
-    fn find(self, path: &Path) -> Option<&'a Value<'a>> {
+    fn find(self, path: &Path) -> Option<CelValue<'a>> {
+        match self {
+            Self::Event(event) => path.in_event(event).map(CelValue::of),
+            Self::Bindings(object) => path.in_object(object).map(CelValue::of),
+            Self::Values(entries) => path.in_entries(entries),
+        }
+    }
+
+    /// A field's value as the event holds it.
+    fn held(self, path: &Path) -> Option<&'a Value<'a>> {
         match self {
             Self::Event(event) => path.in_event(event),
             Self::Bindings(object) => path.in_object(object),
+            Self::Values(_) => None,
         }
     }
 }
@@ -47,9 +61,12 @@ impl<'a> Root<'a> {
 pub(crate) struct Evaluation<'a> {
     root: Root<'a>,
     regexes: &'a RegexCache,
+    lookups: Option<&'a dyn Lookups>,
     steps: Steps,
     /// The variables of the macros being evaluated, outermost first.
     locals: Vec<CelValue<'a>>,
+    /// Why the values of some of these could not be computed, by their places.
+    failures: Vec<(usize, EvalError)>,
     /// The tests that held, if they are asked for.
     reasons: Option<Vec<Reason>>,
     /// Whether an odd number of `!` is around the place of evaluation.
@@ -59,9 +76,22 @@ pub(crate) struct Evaluation<'a> {
 type Evaluated<'a> = Result<CelValue<'a>, EvalError>;
 
 impl<'a> Evaluation<'a> {
-    pub(crate) fn new(root: Root<'a>, regexes: &'a RegexCache) -> Self {
+    pub(crate) fn new(
+        root: Root<'a>,
+        regexes: &'a RegexCache,
+        lookups: Option<&'a dyn Lookups>,
+    ) -> Self {
         let steps = Steps::new(limits::CEL_STEPS_MAX);
-        Self { root, regexes, steps, locals: Vec::new(), reasons: None, negated: false }
+        Self {
+            root,
+            regexes,
+            lookups,
+            steps,
+            locals: Vec::new(),
+            failures: Vec::new(),
+            reasons: None,
+            negated: false,
+        }
     }
 
     /// Records the tests that hold.
@@ -79,13 +109,24 @@ impl<'a> Evaluation<'a> {
         match node {
             Node::Literal(value) => Ok(value.reborrow()),
             Node::Local(slot) => Ok(self.locals.get(*slot).cloned().unwrap_or(CelValue::Null)),
+            Node::Slot(slot) => match self.failures.iter().find(|(failed, _)| failed == slot) {
+                Some((_, error)) => Err(error.clone()),
+                None => Ok(self.locals.get(*slot).cloned().unwrap_or(CelValue::Null)),
+            },
+            Node::Bind { values, body } => self.bind(values, body),
             Node::Field { path, denotes } => match (self.root.find(path), denotes, self.root) {
-                (Some(value), _, _) => Ok(CelValue::of(value)),
-                (None, Some(kind), Root::Bindings(_)) => Ok(CelValue::Type(*kind)),
+                (Some(value), _, _) => Ok(value),
+                (None, Some(kind), Root::Bindings(_) | Root::Values(_)) => {
+                    Ok(CelValue::Type(*kind))
+                }
                 _ => Err(EvalError::NoSuchField { field: Arc::clone(path.name()) }),
             },
+            Node::Qualified(nodes, last) => {
+                let mut paths = nodes.iter().filter_map(|path| self.root.find(path));
+                paths.next().map_or_else(|| self.eval(last), Ok)
+            }
             Node::FieldOrType(path, kind) => {
-                Ok(self.root.find(path).map_or(CelValue::Type(*kind), CelValue::of))
+                Ok(self.root.find(path).unwrap_or(CelValue::Type(*kind)))
             }
             Node::Select { operand, path } => {
                 let operand = self.eval(operand)?;
@@ -109,7 +150,14 @@ impl<'a> Evaluation<'a> {
                     members.iter().map(|member| self.eval(member)).collect();
                 Ok(CelValue::List(CelList::Built(Arc::new(members?))))
             }
+            Node::OptionalList(members) => self.optional_list(members),
             Node::Map(entries) => self.map(entries),
+            Node::OptionalMap(entries) => self.optional_map(entries),
+            Node::OptionalSelect { operand, path } => self.optional_select(operand, path),
+            Node::OptionalIndex(operands) => self.optional_index(operands),
+            Node::OptionalBind { operand, body, is_flat } => {
+                self.optional_bind(operand, body, *is_flat)
+            }
             Node::Call(function, args) => self.call(*function, args),
             Node::Matches(text, regex) => {
                 let text = self.eval(text)?;
@@ -117,6 +165,7 @@ impl<'a> Evaluation<'a> {
             }
             Node::InNetwork(ip, network) => match self.eval(ip)? {
                 CelValue::Text(ip) => Ok(CelValue::Bool(network.contains(&ip))),
+                CelValue::Ip(ip) => Ok(CelValue::Bool(network.holds(ip))),
                 other => Err(EvalError::overload("net.inCidr", &[other.kind()])),
             },
             Node::Macro(each) => self.each(each),
@@ -148,7 +197,7 @@ impl<'a> Evaluation<'a> {
             if reasons.len() >= limits::MATCH_REASONS_MAX {
                 return;
             }
-            let value = self.root.find(path).map(|value| value.display().unwrap_or("null".into()));
+            let value = self.root.held(path).map(|value| value.display().unwrap_or("null".into()));
             let value = value.unwrap_or_default();
             reasons.push(Reason {
                 field: path.name().to_string(),
@@ -188,6 +237,7 @@ impl<'a> Evaluation<'a> {
                 self.steps.take_many(entries.len())?;
                 path.in_entries(&entries)
             }
+            CelValue::Optional(value) => return self.select_in_optional(value.as_deref(), path),
             other => return Err(EvalError::overload("select", &[other.kind()])),
         }
         .ok_or_else(|| EvalError::NoSuchKey(path.name().to_string()))
@@ -196,15 +246,17 @@ impl<'a> Evaluation<'a> {
     fn has(&mut self, operand: &'a Node, path: &Path) -> Evaluated<'a> {
         // Whatever is absent on the way makes the field absent.
         let operand = match self.eval(operand) {
-            Err(EvalError::NoSuchField { .. } | EvalError::NoSuchKey(_)) => {
+            Err(error) if error.is_absence() => {
                 return Ok(CelValue::Bool(false));
             }
             other => other?,
         };
-        if !matches!(operand, CelValue::Map(_)) {
+        if !matches!(operand, CelValue::Map(_) | CelValue::Optional(_)) {
             return Err(EvalError::overload("has", &[operand.kind()]));
         }
+        let is_optional = matches!(operand, CelValue::Optional(_));
         match self.select(operand, path) {
+            Ok(CelValue::Optional(value)) if is_optional => Ok(CelValue::Bool(value.is_some())),
             Ok(_) => Ok(CelValue::Bool(true)),
             Err(EvalError::TooManySteps) => Err(EvalError::TooManySteps),
             Err(_) => Ok(CelValue::Bool(false)),
@@ -275,6 +327,8 @@ impl<'a> Evaluation<'a> {
 
     fn index(&mut self, container: &CelValue<'a>, index: &CelValue<'a>) -> Evaluated<'a> {
         match container {
+            CelValue::Optional(None) => Ok(CelValue::Optional(None)),
+            CelValue::Optional(Some(inner)) => self.index_or_none(inner, index),
             CelValue::Map(map) => match map.find(index, &mut self.steps)? {
                 Some(value) => Ok(value),
                 None => Err(EvalError::NoSuchKey(convert::display(index))),
@@ -296,6 +350,28 @@ impl<'a> Evaluation<'a> {
             }
             other => Err(EvalError::overload("[]", &[other.kind(), index.kind()])),
         }
+    }
+
+    /// Evaluates `body` with further variables. A value that can't be computed is an error only
+    /// where it is used.
+    fn bind(&mut self, values: &'a [Node], body: &'a Node) -> Evaluated<'a> {
+        let depth = self.locals.len();
+        let failures = self.failures.len();
+        for value in values {
+            let value = match self.eval(value) {
+                Ok(value) => value,
+                Err(EvalError::TooManySteps) => return Err(EvalError::TooManySteps),
+                Err(error) => {
+                    self.failures.push((self.locals.len(), error));
+                    CelValue::Null
+                }
+            };
+            self.locals.push(value);
+        }
+        let value = self.eval(body);
+        self.locals.truncate(depth);
+        self.failures.truncate(failures);
+        value
     }
 
     fn map(&mut self, entries: &'a [[Node; 2]]) -> Evaluated<'a> {

@@ -1,8 +1,14 @@
-//! The functions that expressions may call: their names, forms and numbers of arguments.
+//! The functions that expressions may call: their names, forms, numbers and types of arguments.
+
+mod declarations;
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use crate::{time::TimePart, value::CelType};
 
-/// A function of the standard library or one of ours.
+pub(crate) use declarations::{DECLARATIONS, Declaration};
+
+/// A function of the standard library, of its extensions, or one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
     Size,
@@ -10,45 +16,157 @@ pub(crate) enum Function {
     StartsWith,
     EndsWith,
     Matches,
-    LowerAscii,
-    UpperAscii,
-    Trim,
-    Split,
-    Replace,
+    /// Another function of text.
+    Text(TextFunction),
+    /// Text from a list of texts.
+    Join,
+    /// Text or a list, back to front.
+    Reverse,
+    Quote,
+    Base64Encode,
+    Base64Decode,
     /// A conversion, named after its result.
     To(CelType),
     TypeOf,
     /// The value itself: in a language with static types, its type forgotten.
     Dyn,
     Part(TimePart),
+    /// A part of the time, under our own name: with January 1, and Monday 1.
+    Clock(TimePart),
     InCidr,
+    Math(MathFunction),
+    Net(NetFunction),
+    Optional(OptionalFunction),
+    List(ListFunction),
+    Regex(RegexFunction),
+    Lookup(LookupFunction),
 }
 
-/// How a function may be called.
+/// Functions whose first argument is text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextFunction {
+    CharAt,
+    IndexOf,
+    LastIndexOf,
+    LowerAscii,
+    UpperAscii,
+    Trim,
+    Split,
+    Replace,
+    Substring,
+    Format,
+}
+
+/// Functions of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MathFunction {
+    Greatest,
+    Least,
+    Ceil,
+    Floor,
+    Round,
+    Trunc,
+    Abs,
+    Sign,
+    Sqrt,
+    IsNaN,
+    IsInf,
+    IsFinite,
+    BitAnd,
+    BitOr,
+    BitXor,
+    BitNot,
+    BitShiftLeft,
+    BitShiftRight,
+}
+
+/// Functions of addresses and networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NetFunction {
+    IsIp,
+    IsCidr,
+    IsCanonical,
+    Family,
+    IsUnspecified,
+    IsLoopback,
+    IsGlobalUnicast,
+    IsLinkLocalMulticast,
+    IsLinkLocalUnicast,
+    ContainsIp,
+    ContainsCidr,
+    AddressOf,
+    Masked,
+    PrefixLength,
+}
+
+/// Functions of values that may be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OptionalFunction {
+    Of,
+    OfNonZero,
+    None,
+    HasValue,
+    Value,
+    Or,
+    OrValue,
+    Unwrap,
+    First,
+    Last,
+}
+
+/// Functions of lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListFunction {
+    Range,
+    Slice,
+    Flatten,
+    Sort,
+    Distinct,
+    SetContains,
+    SetEquivalent,
+    SetIntersects,
+}
+
+/// Functions of regular expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RegexFunction {
+    Extract,
+    ExtractAll,
+    Replace,
+}
+
+/// Functions that ask lookup tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LookupFunction {
+    /// The row of a table, as a map.
+    Row,
+    /// Whether a table has a row.
+    Contains,
+    /// One column of the table that the function stands for.
+    Column {
+        /// The function's name, under which the table is configured.
+        name: &'static str,
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+}
+
+impl Function {
+    /// Its name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        DECLARATIONS.iter().find(|known| known.function == self).map_or("?", |known| known.name)
+    }
+}
+
+/// How a call is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// `f(x)`.
     Global,
     /// `x.f()`.
     Member,
-    /// Either.
-    Both,
-}
-
-struct Signature {
-    name: &'static str,
-    function: Function,
-    form: Form,
-    /// The fewest and the most arguments, the target of a member call counted.
-    arguments: (usize, usize),
-    usage: &'static str,
-}
-
-impl Function {
-    /// Its name in messages.
-    pub(crate) fn name(self) -> &'static str {
-        SIGNATURES.iter().find(|known| known.function == self).map_or("?", |known| known.name)
-    }
 }
 
 /// What a look-up finds.
@@ -64,38 +182,81 @@ pub(crate) enum Found {
 /// Looks up a call by the function's name (`net.inCidr`, with its namespace), its form, and the
 /// number of its arguments, the target of a member call counted.
 pub(crate) fn find(name: &str, is_member: bool, arguments: usize) -> Found {
-    let Some(found) = SIGNATURES.iter().find(|known| known.name == name) else {
-        return Found::Unknown(hint(name));
-    };
-    let form_fits = match found.form {
-        Form::Global => !is_member,
-        Form::Member => is_member,
-        Form::Both => true,
-    };
-    let (fewest, most) = found.arguments;
-    if form_fits && (fewest..=most).contains(&arguments) {
-        Found::Function(found.function)
-    } else {
-        Found::WrongCall(found.usage)
+    let form = if is_member { Form::Member } else { Form::Global };
+    let mut usage = None;
+    for declaration in declared(name) {
+        if declaration.forms().any(|(known, count)| {
+            known == form && (count == arguments || declaration.is_variadic() && arguments >= count)
+        }) {
+            return Found::Function(declaration.function);
+        }
+        usage = usage.or(Some(declaration.usage));
     }
+    usage.map_or_else(|| Found::Unknown(hint(name)), Found::WrongCall)
+}
+
+/// The declarations of a name: a function's overloads may differ in what they compute.
+pub(crate) fn declared(name: &str) -> &'static [&'static Declaration] {
+    static BY_NAME: LazyLock<HashMap<&'static str, Vec<&'static Declaration>>> =
+        LazyLock::new(|| {
+            let mut by_name: HashMap<&'static str, Vec<&'static Declaration>> = HashMap::new();
+            for declaration in DECLARATIONS {
+                by_name.entry(declaration.name).or_default().push(declaration);
+            }
+            by_name
+        });
+    BY_NAME.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
+impl Declaration {
+    /// Whether the last argument may be repeated.
+    pub(crate) fn is_variadic(&self) -> bool {
+        self.overloads.iter().any(|overload| overload.contains("..."))
+    }
+
+    /// The forms and numbers of arguments of its overloads.
+    fn forms(&self) -> impl Iterator<Item = (Form, usize)> {
+        self.overloads.iter().map(|overload| {
+            let form = if overload.starts_with('.') { Form::Member } else { Form::Global };
+            (form, count_arguments(overload))
+        })
+    }
+}
+
+/// How many arguments `(string, list(int)) -> int` has.
+fn count_arguments(overload: &str) -> usize {
+    let mut depth = 0;
+    let mut commas = 0;
+    let mut is_empty = true;
+    for c in overload.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => break,
+            ')' => depth -= 1,
+            ',' if depth == 1 => commas += 1,
+            c if depth > 0 && !c.is_whitespace() => is_empty = false,
+            _ => {}
+        }
+    }
+    if is_empty { 0 } else { commas + 1 }
 }
 
 /// The names of all functions and macros.
 #[cfg(test)]
 pub(crate) fn names() -> Vec<&'static str> {
-    let functions = SIGNATURES.iter().map(|known| known.name);
+    let functions = DECLARATIONS.iter().map(|known| known.name);
     functions.chain(MACROS.iter().map(|(name, _)| *name)).collect()
 }
 
 /// Whether functions stand under this name: `net` of `net.inCidr`.
 pub(crate) fn is_namespace(name: &str) -> bool {
-    SIGNATURES
-        .iter()
-        .any(|known| known.name.split_once('.').is_some_and(|(first, _)| first == name))
+    let known = DECLARATIONS.iter().map(|known| known.name);
+    let mut names = known.chain(MACROS.iter().map(|(name, _)| *name));
+    names.any(|known| known.split_once('.').is_some_and(|(first, _)| first == name))
 }
 
 fn hint(name: &str) -> Option<String> {
-    let known = SIGNATURES.iter().map(|known| (known.name, known.usage));
+    let known = DECLARATIONS.iter().map(|known| (known.name, known.usage));
     let macros = MACROS.iter().copied();
     // The one spelling that differs in few letters; the names are short, so two edits at most.
     let wanted = name.to_lowercase();
@@ -106,8 +267,24 @@ fn hint(name: &str) -> Option<String> {
     (edits <= allowed).then(|| format!("did you mean `{usage}`?"))
 }
 
+/// The name that differs from `wanted` in few letters.
+pub(crate) fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = wanted.to_lowercase();
+    let allowed = match wanted.chars().count() {
+        0..=2 => return None,
+        3..=4 => 1,
+        5..=11 => 2,
+        _ => 3,
+    };
+    known
+        .map(|name| (distance(&folded, &name.to_lowercase()), name))
+        .min_by_key(|(edits, _)| *edits)
+        .filter(|(edits, _)| *edits <= allowed)
+        .map(|(_, name)| name)
+}
+
 /// The macros, which the compiler knows by name, with their usage.
-pub(crate) const MACROS: [(&str, &str); 9] = [
+pub(crate) const MACROS: [(&str, &str); 17] = [
     ("has", "has(field)"),
     ("all", "list.all(x, test)"),
     ("exists", "list.exists(x, test)"),
@@ -115,12 +292,20 @@ pub(crate) const MACROS: [(&str, &str); 9] = [
     ("existsOne", "list.existsOne(x, test)"),
     ("map", "list.map(x, value)"),
     ("filter", "list.filter(x, test)"),
+    ("sortBy", "list.sortBy(x, key)"),
     ("transformList", "list.transformList(index, x, value)"),
     ("transformMap", "map.transformMap(key, x, value)"),
+    ("transformMapEntry", "map.transformMapEntry(key, x, {newKey: value})"),
+    ("optMap", "optional.optMap(x, value)"),
+    ("optFlatMap", "optional.optFlatMap(x, optional)"),
+    ("cel.bind", "cel.bind(x, value, expression)"),
+    ("cel.block", "cel.block([values], expression)"),
+    ("cel.index", "cel.index(0)"),
+    ("cel.iterVar", "cel.iterVar(0, 0)"),
 ];
 
 /// The Levenshtein distance: how many letters must be changed, added or removed.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (line, from) in a.chars().enumerate() {
@@ -137,111 +322,49 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-const fn member(
-    name: &'static str,
-    function: Function,
-    arguments: (usize, usize),
-    usage: &'static str,
-) -> Signature {
-    Signature { name, function, form: Form::Member, arguments, usage }
-}
-
-const fn conversion(name: &'static str, to: CelType, usage: &'static str) -> Signature {
-    let function = Function::To(to);
-    Signature { name, function, form: Form::Global, arguments: (1, 1), usage }
-}
-
-const fn part(name: &'static str, part: TimePart, usage: &'static str) -> Signature {
-    Signature { name, function: Function::Part(part), form: Form::Member, arguments: (1, 2), usage }
-}
-
-const SIGNATURES: [Signature; 31] = [
-    Signature {
-        name: "size",
-        function: Function::Size,
-        form: Form::Both,
-        arguments: (1, 1),
-        usage: "size(value)",
-    },
-    member("contains", Function::Contains, (2, 2), "text.contains(part)"),
-    member("startsWith", Function::StartsWith, (2, 2), "text.startsWith(prefix)"),
-    member("endsWith", Function::EndsWith, (2, 2), "text.endsWith(suffix)"),
-    Signature {
-        name: "matches",
-        function: Function::Matches,
-        form: Form::Both,
-        arguments: (2, 2),
-        usage: "text.matches(regex)",
-    },
-    member("lowerAscii", Function::LowerAscii, (1, 1), "text.lowerAscii()"),
-    member("upperAscii", Function::UpperAscii, (1, 1), "text.upperAscii()"),
-    member("trim", Function::Trim, (1, 1), "text.trim()"),
-    member("split", Function::Split, (2, 3), "text.split(separator)"),
-    member("replace", Function::Replace, (3, 4), "text.replace(old, new)"),
-    conversion("bool", CelType::Bool, "bool(value)"),
-    conversion("int", CelType::Int, "int(value)"),
-    conversion("uint", CelType::Uint, "uint(value)"),
-    conversion("double", CelType::Double, "double(value)"),
-    conversion("string", CelType::Text, "string(value)"),
-    conversion("bytes", CelType::Bytes, "bytes(value)"),
-    conversion("timestamp", CelType::Timestamp, "timestamp(text)"),
-    conversion("duration", CelType::Duration, "duration(text)"),
-    Signature {
-        name: "type",
-        function: Function::TypeOf,
-        form: Form::Global,
-        arguments: (1, 1),
-        usage: "type(value)",
-    },
-    Signature {
-        name: "dyn",
-        function: Function::Dyn,
-        form: Form::Global,
-        arguments: (1, 1),
-        usage: "dyn(value)",
-    },
-    part("getFullYear", TimePart::FullYear, "time.getFullYear()"),
-    part("getMonth", TimePart::Month, "time.getMonth()"),
-    part("getDate", TimePart::Date, "time.getDate()"),
-    part("getDayOfMonth", TimePart::DayOfMonth, "time.getDayOfMonth()"),
-    part("getDayOfWeek", TimePart::DayOfWeek, "time.getDayOfWeek()"),
-    part("getDayOfYear", TimePart::DayOfYear, "time.getDayOfYear()"),
-    part("getHours", TimePart::Hours, "time.getHours()"),
-    part("getMinutes", TimePart::Minutes, "time.getMinutes()"),
-    part("getSeconds", TimePart::Seconds, "time.getSeconds()"),
-    part("getMilliseconds", TimePart::Milliseconds, "time.getMilliseconds()"),
-    Signature {
-        name: "net.inCidr",
-        function: Function::InCidr,
-        form: Form::Global,
-        arguments: (2, 2),
-        usage: "net.inCidr(ip, \"10.0.0.0/8\")",
-    },
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique() {
-        let mut names = names();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), SIGNATURES.len() + MACROS.len());
+    fn no_function_is_named_like_a_macro() {
+        for (name, _) in MACROS {
+            assert!(declared(name).is_empty(), "{name}");
+        }
     }
 
     #[test]
     fn finds_by_name_form_and_arity() {
+        let trim = Function::Text(TextFunction::Trim);
         assert_eq!(find("size", true, 1), Found::Function(Function::Size));
         assert_eq!(find("size", false, 1), Found::Function(Function::Size));
+        assert_eq!(find("trim", true, 1), Found::Function(trim));
         assert_eq!(find("trim", false, 1), Found::WrongCall("text.trim()"));
         assert_eq!(find("contains", true, 1), Found::WrongCall("text.contains(part)"));
+        assert_eq!(
+            find("math.greatest", false, 5),
+            Found::Function(Function::Math(MathFunction::Greatest))
+        );
+        assert_eq!(find("math.greatest", false, 0), Found::WrongCall("math.greatest(a, b, …)"));
+        assert_eq!(find("ip", true, 1), Found::Function(Function::Net(NetFunction::AddressOf)));
+        assert_eq!(find("ip", false, 1), Found::Function(Function::To(CelType::Ip)));
         assert_eq!(
             find("startswith", true, 2),
             Found::Unknown(Some("did you mean `text.startsWith(prefix)`?".to_owned()))
         );
         assert_eq!(find("frobnicate", true, 2), Found::Unknown(None));
+    }
+
+    #[test]
+    fn counts_arguments() {
+        for (overload, count) in [
+            ("() -> A", 0),
+            ("(int) -> int", 1),
+            (".(map(A, B), list(map(A, B))) -> A", 2),
+            ("(number...) -> A", 1),
+        ] {
+            assert_eq!(count_arguments(overload), count, "{overload}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@
 mod error;
 mod eval;
 mod functions;
+mod lookup;
 mod lower;
 mod net;
 mod node;
@@ -30,12 +31,16 @@ mod steps;
 mod time;
 mod value;
 
+use std::sync::Arc;
+
 use base::{Event, Object, Reason};
 
 use eval::{Evaluation, RegexCache, Root};
 use node::Node;
 
 pub use error::{CelError, CelErrorKind, EvalError};
+pub use lookup::{Lookups, Row};
+pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};
 pub use value::{CelList, CelMap, CelType, CelValue};
 
@@ -53,6 +58,7 @@ pub struct Program {
     root: Node,
     fields: Vec<String>,
     regexes: RegexCache,
+    lookups: Option<Arc<dyn Lookups>>,
 }
 
 impl Program {
@@ -64,7 +70,7 @@ impl Program {
     /// the wrong number of arguments, contains an invalid literal (a regular expression, a network,
     /// a timestamp), or is too long or too deep.
     pub fn compile(source: &str) -> Result<Self, CelError> {
-        Self::build(source, true)
+        Self::build(source, true, "", None)
     }
 
     /// As [`Self::compile`], but a call of an unknown function is an error of evaluation, which
@@ -74,12 +80,42 @@ impl Program {
     ///
     /// As [`Self::compile`], less unknown functions and wrong calls.
     pub fn compile_unchecked(source: &str) -> Result<Self, CelError> {
-        Self::build(source, false)
+        Self::build(source, false, "", None)
     }
 
-    fn build(source: &str, checked: bool) -> Result<Self, CelError> {
-        let lowered = lower::compile(source, checked)?;
-        Ok(Self { root: lowered.root, fields: lowered.fields, regexes: RegexCache::default() })
+    /// As [`Self::compile`] or [`Self::compile_unchecked`], with names looked up in a namespace
+    /// and those around it first: in `a.b`, the name `x` is `a.b.x`, `a.x` or `x`.
+    ///
+    /// # Errors
+    ///
+    /// As those.
+    pub fn compile_in(container: &str, source: &str, is_checked: bool) -> Result<Self, CelError> {
+        Self::build(source, is_checked, container, None)
+    }
+
+    /// As [`Self::compile`], with lookup tables to ask.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::compile`], and if the expression names a table that there is not.
+    pub fn compile_with(source: &str, lookups: Arc<dyn Lookups>) -> Result<Self, CelError> {
+        Self::build(source, true, "", Some(lookups))
+    }
+
+    fn build(
+        source: &str,
+        is_checked: bool,
+        container: &str,
+        lookups: Option<Arc<dyn Lookups>>,
+    ) -> Result<Self, CelError> {
+        let options = lower::Options { is_checked, container, lookups: lookups.as_deref() };
+        let lowered = lower::compile(source, options)?;
+        Ok(Self {
+            root: lowered.root,
+            fields: lowered.fields,
+            regexes: RegexCache::default(),
+            lookups,
+        })
     }
 
     /// Whether the expression holds for `event`.
@@ -89,7 +125,7 @@ impl Program {
     /// Fails if the expression has no value for this event, or one that is not a truth value. For
     /// a detection, [`EvalError::NoSuchField`] usually means: no match.
     pub fn matches(&self, event: &Event<'_>) -> Result<bool, EvalError> {
-        let mut evaluation = Evaluation::new(Root::Event(event), &self.regexes);
+        let mut evaluation = self.evaluation(Root::Event(event));
         truth(&evaluation.eval(&self.root)?)
     }
 
@@ -102,7 +138,7 @@ impl Program {
     ///
     /// As [`Self::matches`].
     pub fn explain(&self, event: &Event<'_>) -> Result<(bool, Vec<Reason>), EvalError> {
-        let mut evaluation = Evaluation::new(Root::Event(event), &self.regexes).recording();
+        let mut evaluation = self.evaluation(Root::Event(event)).recording();
         let holds = truth(&evaluation.eval(&self.root)?)?;
         Ok((holds, evaluation.into_reasons()))
     }
@@ -115,7 +151,24 @@ impl Program {
     ///
     /// Fails if the expression has no value for these bindings.
     pub fn evaluate<'a>(&'a self, bindings: &'a Object<'_>) -> Result<CelValue<'a>, EvalError> {
-        Evaluation::new(Root::Bindings(bindings), &self.regexes).eval(&self.root)
+        self.evaluation(Root::Bindings(bindings)).eval(&self.root)
+    }
+
+    /// As [`Self::evaluate`], with bindings that are values of the language: pairs of a name as
+    /// text and its value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::evaluate`].
+    pub fn evaluate_with<'a>(
+        &'a self,
+        bindings: &'a [(CelValue<'a>, CelValue<'a>)],
+    ) -> Result<CelValue<'a>, EvalError> {
+        self.evaluation(Root::Values(bindings)).eval(&self.root)
+    }
+
+    fn evaluation<'a>(&'a self, root: Root<'a>) -> Evaluation<'a> {
+        Evaluation::new(root, &self.regexes, self.lookups.as_deref())
     }
 
     /// The names of the fields that the expression reads, in order of appearance.

@@ -14,6 +14,7 @@ use cel_parser::{
 
 use crate::{
     error::{CelError, CelErrorKind},
+    lookup::Lookups,
     node::{Node, Test},
     path::Path,
     print, scan,
@@ -27,9 +28,32 @@ pub(crate) struct Lowered {
     pub(crate) fields: Vec<String>,
 }
 
-/// Parses and compiles `source`. Without `checked`, calls of unknown functions are errors of
-/// evaluation instead.
-pub(crate) fn compile(source: &str, checked: bool) -> Result<Lowered, CelError> {
+/// How an expression is compiled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options<'o> {
+    /// Whether calls of unknown functions are mistakes, and not errors of evaluation.
+    pub(crate) is_checked: bool,
+    /// The namespace in which names are looked up first.
+    pub(crate) container: &'o str,
+    /// The tables it may ask.
+    pub(crate) lookups: Option<&'o dyn Lookups>,
+}
+
+/// Parses and compiles `source`.
+pub(crate) fn compile(source: &str, options: Options<'_>) -> Result<Lowered, CelError> {
+    with_tree(source, |expr, info| {
+        let mut lowering =
+            Lowering { source, info, options, locals: Vec::new(), fields: Vec::new(), test: None };
+        let root = lowering.condition(expr)?;
+        Ok(Lowered { root, fields: lowering.fields })
+    })
+}
+
+/// Parses `source` and gives its tree to `work`, on a stack that is large enough for both.
+pub(crate) fn with_tree<T: Send>(
+    source: &str,
+    work: impl FnOnce(&IdedExpr, &SourceInfo) -> Result<T, CelError> + Send,
+) -> Result<T, CelError> {
     scan::check(source)?;
     // The parser takes up to 150 KiB of stack for each pair of brackets, more than the caller's
     // thread may have left; a thread of its own costs 50 µs, once for each expression.
@@ -37,7 +61,7 @@ pub(crate) fn compile(source: &str, checked: bool) -> Result<Lowered, CelError> 
         let parser = std::thread::Builder::new()
             .name("cel-compile".to_owned())
             .stack_size(limits::CEL_COMPILE_STACK_BYTES)
-            .spawn_scoped(scope, || parse(source, checked));
+            .spawn_scoped(scope, || parse(source, work));
         parser.map(|thread| thread.join())
     });
     match outcome {
@@ -52,16 +76,16 @@ fn unplaced(message: &str) -> CelError {
     CelError { line: 1, column: 1, kind: CelErrorKind::syntax(message) }
 }
 
-fn parse(source: &str, checked: bool) -> Result<Lowered, CelError> {
+fn parse<T>(
+    source: &str,
+    work: impl FnOnce(&IdedExpr, &SourceInfo) -> Result<T, CelError>,
+) -> Result<T, CelError> {
     // An empty environment expands no macros: they are compiled from their calls.
     let parser =
-        Env::default().parser().enable_optional_syntax(false).enable_ident_escape_syntax(true);
+        Env::default().parser().enable_optional_syntax(true).enable_ident_escape_syntax(true);
     let (expr, info) =
         parser.parse_with_source_info(source).map_err(|errors| syntax_error(&errors))?;
-    let mut lowering =
-        Lowering { source, info, checked, locals: Vec::new(), fields: Vec::new(), test: None };
-    let root = lowering.condition(&expr)?;
-    Ok(Lowered { root, fields: lowering.fields })
+    work(&expr, &info)
 }
 
 fn syntax_error(errors: &ParseErrors) -> CelError {
@@ -78,14 +102,22 @@ fn syntax_error(errors: &ParseErrors) -> CelError {
 
 struct Lowering<'s> {
     source: &'s str,
-    info: SourceInfo,
-    checked: bool,
+    info: &'s SourceInfo,
+    options: Options<'s>,
     /// The variables of the enclosing macros, outermost first.
-    locals: Vec<String>,
+    locals: Vec<Local>,
     /// The fields read so far, in order of appearance.
     fields: Vec<String>,
     /// The fields read by the test that is being compiled, if one is.
     test: Option<Vec<Path>>,
+}
+
+/// A name that an expression binds.
+#[derive(Debug)]
+struct Local {
+    name: String,
+    /// Whether its value may have failed.
+    is_slot: bool,
 }
 
 impl Lowering<'_> {
@@ -114,7 +146,12 @@ impl Lowering<'_> {
             Expr::Call(call) => self.call(expr, call),
             Expr::List(list) => {
                 let members = self.all(&list.elements)?;
-                Ok(fold_list(members))
+                if list.optional_indices.is_empty() {
+                    return Ok(fold_list(members));
+                }
+                let marked = members.into_iter().enumerate();
+                let is_marked = |at: usize| list.optional_indices.contains(&at);
+                Ok(Node::OptionalList(marked.map(|(at, node)| (is_marked(at), node)).collect()))
             }
             Expr::Map(map) => self.map(expr, map),
             Expr::Struct(_) => Err(self.error(
@@ -146,9 +183,14 @@ impl Lowering<'_> {
         }
     }
 
+    /// `x.?field`.
+    fn optional_select(&mut self, operand: &IdedExpr, field: &str) -> Result<Node, CelError> {
+        let operand = Box::new(self.lower(operand)?);
+        Ok(Node::OptionalSelect { operand, path: Path::new(&[field]) })
+    }
+
     fn name(&mut self, name: &str, parts: &[&str]) -> Node {
-        if let Some(local) = self.local(name) {
-            let variable = Node::Local(local);
+        if let Some(variable) = self.variable(name) {
             return if parts.is_empty() {
                 variable
             } else {
@@ -157,12 +199,31 @@ impl Lowering<'_> {
         }
         let path = self.field(name, parts);
         let denotes = CelType::named(path.name());
-        Node::Field { path, denotes }
+        let field = Node::Field { path, denotes };
+        if self.options.container.is_empty() || name.starts_with('.') {
+            return field;
+        }
+        let mut qualified = Vec::new();
+        let mut container = self.options.container;
+        while !container.is_empty() {
+            let mut all: Vec<&str> = container.split('.').chain([name]).collect();
+            all.extend(parts);
+            qualified.push(Path::new(&all));
+            container = container.rsplit_once('.').map_or("", |(outer, _)| outer);
+        }
+        Node::Qualified(qualified, Box::new(field))
+    }
+
+    /// The node for a bound name.
+    fn variable(&self, name: &str) -> Option<Node> {
+        let place = self.local(name)?;
+        let is_slot = self.locals.get(place).is_some_and(|local| local.is_slot);
+        Some(if is_slot { Node::Slot(place) } else { Node::Local(place) })
     }
 
     /// The place of a macro's variable; the innermost of a name hides the others.
     fn local(&self, name: &str) -> Option<usize> {
-        self.locals.iter().rposition(|local| local == name)
+        self.locals.iter().rposition(|local| local.name == name)
     }
 
     /// Takes note of a field that is read.
@@ -189,9 +250,13 @@ impl Lowering<'_> {
                 let kind = CelErrorKind::syntax("a map has keys and values");
                 return Err(self.error(expr, kind));
             };
-            entries.push([self.lower(&entry.key)?, self.lower(&entry.value)?]);
+            let pair = [self.lower(&entry.key)?, self.lower(&entry.value)?];
+            entries.push((entry.optional, pair));
         }
-        Ok(Node::Map(entries))
+        if entries.iter().any(|(is_optional, _)| *is_optional) {
+            return Ok(Node::OptionalMap(entries));
+        }
+        Ok(Node::Map(entries.into_iter().map(|(_, pair)| pair).collect()))
     }
 
     /// Compiles an expression where a type's name means the type, even if a field has that name.
@@ -219,24 +284,34 @@ impl Lowering<'_> {
     }
 
     fn error(&self, expr: &IdedExpr, kind: CelErrorKind) -> CelError {
-        let start = self.info.offset_for(expr.id).map_or(0, |(start, _)| start);
-        let start = usize::try_from(start).unwrap_or_default();
-        let mut before = self.source.get(..start).unwrap_or_default();
-        // The parser places a call at its parenthesis; people look for the name.
-        if matches!(expr.expr, Expr::Call(_) | Expr::Struct(_)) {
-            let word = |c: char| c.is_alphanumeric() || c == '_';
-            let shorter = before.trim_end().trim_end_matches(word);
-            if shorter.len() < before.trim_end().len() {
-                before = shorter;
-            }
+        error_at(self.source, self.info, expr, kind)
+    }
+}
+
+/// A mistake at the place of `expr`.
+pub(crate) fn error_at(
+    source: &str,
+    info: &SourceInfo,
+    expr: &IdedExpr,
+    kind: CelErrorKind,
+) -> CelError {
+    let start = info.offset_for(expr.id).map_or(0, |(start, _)| start);
+    let start = usize::try_from(start).unwrap_or_default();
+    let mut before = source.get(..start).unwrap_or_default();
+    // The parser places a call at its parenthesis; people look for the name.
+    if matches!(expr.expr, Expr::Call(_) | Expr::Struct(_)) {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let shorter = before.trim_end().trim_end_matches(word);
+        if shorter.len() < before.trim_end().len() {
+            before = shorter;
         }
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        CelError {
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
-            kind,
-        }
+    }
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    CelError {
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+        kind,
     }
 }
 
@@ -250,7 +325,7 @@ fn is_logic(expr: &IdedExpr) -> bool {
 }
 
 /// The expression that fields are selected from, and their names in order.
-fn split(expr: &IdedExpr) -> (&IdedExpr, Vec<&str>) {
+pub(crate) fn split(expr: &IdedExpr) -> (&IdedExpr, Vec<&str>) {
     let (mut base, mut parts) = (expr, Vec::new());
     while let Expr::Select(select) = &base.expr {
         parts.push(select.field.as_str());
@@ -260,7 +335,7 @@ fn split(expr: &IdedExpr) -> (&IdedExpr, Vec<&str>) {
     (base, parts)
 }
 
-fn constant(literal: &LiteralValue) -> CelValue<'static> {
+pub(crate) fn constant(literal: &LiteralValue) -> CelValue<'static> {
     match literal {
         LiteralValue::Boolean(value) => CelValue::Bool(*value.inner()),
         LiteralValue::Bytes(bytes) => CelValue::Bytes(Cow::Owned(bytes.inner().to_vec())),

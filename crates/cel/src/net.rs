@@ -1,10 +1,13 @@
 //! Networks in CIDR notation.
 
-use std::net::IpAddr;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 /// A network: an address and how many of its leading bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     address: IpAddr,
     bits: u8,
 }
@@ -52,6 +55,119 @@ impl Network {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) => false,
         }
+    }
+}
+
+impl Network {
+    /// Reads a network as the function `cidr` does: with its length, and no mapped address.
+    pub(crate) fn parse_strictly(text: &str) -> Result<Self, String> {
+        let parsed = || {
+            let (address, bits) = text.split_once('/')?;
+            let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+            let plain = digits && (bits == "0" || !bits.starts_with('0'));
+            let address: IpAddr = address.parse().ok()?;
+            let bits: u8 = bits.parse().ok()?;
+            let bits_max = if address.is_ipv4() { 32 } else { 128 };
+            (plain && bits <= bits_max).then_some(Self { address, bits })
+        };
+        let network = parsed()
+            .ok_or_else(|| format!("CIDR '{text}' parse error during conversion from string"))?;
+        if is_mapped(network.address) {
+            return Err(format!("IPv4-mapped IPv6 address is not allowed: '{text}'"));
+        }
+        Ok(network)
+    }
+
+    /// The address it was written with.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits count.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.bits
+    }
+
+    /// The same network, written with its first address.
+    #[must_use]
+    pub fn masked(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+            }
+        };
+        Self { address, ..self }
+    }
+
+    /// Whether `address` is of its family and inside.
+    pub(crate) fn holds(self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let differing = network.to_bits() ^ address.to_bits();
+                differing.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let differing = network.to_bits() ^ address.to_bits();
+                differing.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+/// Reads an address as the function `ip` does: without zone, and not mapped.
+pub(crate) fn parse_ip(text: &str) -> Result<IpAddr, String> {
+    let Ok(address) = text.parse() else {
+        return Err(if text.contains('%') {
+            format!("IP Address with zone value is not allowed: '{text}'")
+        } else {
+            format!("IP Address '{text}' parse error during conversion from string")
+        });
+    };
+    if is_mapped(address) {
+        return Err(format!("IPv4-mapped IPv6 address is not allowed: '{text}'"));
+    }
+    Ok(address)
+}
+
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
+}
+
+/// Whether packets to it leave the link: neither local, nor to many, nor nobody's.
+pub(crate) fn is_global_unicast(address: IpAddr) -> bool {
+    let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+    !is_broadcast
+        && !address.is_unspecified()
+        && !address.is_loopback()
+        && !address.is_multicast()
+        && !is_link_local_unicast(address)
+}
+
+pub(crate) const fn is_link_local_unicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+pub(crate) const fn is_link_local_multicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => matches!(address.octets(), [224, 0, 0, _]),
+        IpAddr::V6(address) => matches!(address.octets(), [0xff, scope, ..] if scope & 0x0f == 2),
     }
 }
 

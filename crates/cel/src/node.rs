@@ -16,12 +16,24 @@ pub(crate) enum Node {
     Literal(CelValue<'static>),
     /// A variable of an enclosing macro, by its place on the stack of variables.
     Local(usize),
+    /// A value that is bound to a name, and may have failed.
+    Slot(usize),
+    /// An expression with names bound to values.
+    Bind { values: Vec<Self>, body: Box<Self> },
+    /// The first of several names that there is, and else this.
+    Qualified(Vec<Path>, Box<Self>),
     /// A field of the event. Where there is no event, the type of that name.
     Field { path: Path, denotes: Option<CelType> },
     /// A field if it is there, and else the type of that name: what `type(…)` is asked about.
     FieldOrType(Path, CelType),
     /// A field of another value.
     Select { operand: Box<Self>, path: Path },
+    /// `x.?a`
+    OptionalSelect { operand: Box<Self>, path: Path },
+    /// `x[?a]`
+    OptionalIndex(Box<[Self; 2]>),
+    /// An expression over the value of an optional; flat if it gives an optional itself.
+    OptionalBind { operand: Box<Self>, body: Box<Self>, is_flat: bool },
     /// Whether the event has a field.
     HasField(Path),
     /// Whether another value has a field.
@@ -40,8 +52,12 @@ pub(crate) enum Node {
     Binary(Operator, Box<[Self; 2]>),
     /// A list literal.
     List(Vec<Self>),
+    /// A list literal with members that may be absent.
+    OptionalList(Vec<(bool, Self)>),
     /// A map literal.
     Map(Vec<[Self; 2]>),
+    /// A map literal with entries that may be absent.
+    OptionalMap(Vec<(bool, [Self; 2])>),
     /// A function; the target of a member call is the first argument.
     Call(Function, Vec<Self>),
     /// `matches` with a literal expression.
@@ -95,6 +111,10 @@ pub(crate) enum MacroKind {
     List,
     /// The values of the body under their keys, as a map.
     Map,
+    /// The entries of the body's maps, as one map.
+    MapEntry,
+    /// The members, sorted by the body's values.
+    SortBy,
 }
 
 /// A boolean expression over fields, the smallest that is not itself made of tests.

@@ -90,6 +90,7 @@ impl Path {
             let inner = match value {
                 CelValue::Map(CelMap::Built(inner)) => self.find_entry(inner, last + 1),
                 CelValue::Map(CelMap::Event(inner)) => self.find(inner, last + 1).map(CelValue::of),
+                CelValue::Optional(inner) => Some(self.find_optional(inner.as_deref(), last + 1)),
                 _ => None,
             };
             if inner.is_some() {
@@ -97,6 +98,23 @@ impl Path {
             }
         }
         None
+    }
+}
+
+impl Path {
+    /// How many parts it has.
+    pub(crate) const fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// What an optional value on the way makes of the rest: an optional value.
+    fn find_optional<'a>(&self, value: Option<&CelValue<'a>>, from: usize) -> CelValue<'a> {
+        let found = match value {
+            Some(CelValue::Map(CelMap::Built(inner))) => self.find_entry(inner, from),
+            Some(CelValue::Map(CelMap::Event(inner))) => self.find(inner, from).map(CelValue::of),
+            _ => None,
+        };
+        found.map_or(CelValue::Optional(None), CelValue::some)
     }
 }
 

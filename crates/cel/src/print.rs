@@ -89,11 +89,19 @@ fn write(expr: &IdedExpr, around: u8, out: &mut String) {
         Expr::Select(select) => {
             write(&select.operand, 8, out);
             out.push('.');
-            out.push_str(&select.field);
+            write_field(&select.field, out);
         }
         Expr::List(list) => {
             out.push('[');
-            write_list(&list.elements, out);
+            for (index, member) in list.elements.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                if list.optional_indices.contains(&index) {
+                    out.push('?');
+                }
+                write(member, 0, out);
+            }
             out.push(']');
         }
         Expr::Map(map) => {
@@ -103,6 +111,9 @@ fn write(expr: &IdedExpr, around: u8, out: &mut String) {
                     out.push_str(", ");
                 }
                 if let EntryExpr::MapEntry(entry) = &entry.expr {
+                    if entry.optional {
+                        out.push('?');
+                    }
                     write(&entry.key, 0, out);
                     out.push_str(": ");
                     write(&entry.value, 0, out);
@@ -130,9 +141,16 @@ fn write_call(call: &CallExpr, around: u8, out: &mut String) {
             out.push_str(" : ");
             write(no, 1, out);
         }),
-        ("_[_]", [operand, index]) => {
+        ("_?._", [operand, field]) => {
             write(operand, 8, out);
-            out.push('[');
+            out.push_str(".?");
+            if let Expr::Literal(LiteralValue::String(name)) = &field.expr {
+                write_field(name.inner(), out);
+            }
+        }
+        (name @ ("_[_]" | "_[?_]"), [operand, index]) => {
+            write(operand, 8, out);
+            out.push_str(if name == "_[_]" { "[" } else { "[?" });
             write(index, 0, out);
             out.push(']');
         }
@@ -159,6 +177,19 @@ fn write_call(call: &CallExpr, around: u8, out: &mut String) {
             out.push_str(name);
             write_arguments(arguments, out);
         }
+    }
+}
+
+/// A field's name, in backquotes if it is no plain word.
+fn write_field(name: &str, out: &mut String) {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if is_plain && !matches!(name, "in" | "true" | "false" | "null") {
+        out.push_str(name);
+    } else {
+        out.push('`');
+        out.push_str(name);
+        out.push('`');
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) fn check(source: &str) -> Result<(), CelError> {
     if source.len() > limits::CEL_SOURCE_BYTES_MAX {
         return Err(CelError { line: 1, column: 1, kind: CelErrorKind::TooLarge("long") });
     }
-    Scan { rest: source.chars().peekable(), line: 1, column: 1, levels: vec![Level::default()] }
-        .run()
+    let rest = source.chars().peekable();
+    Scan { rest, line: 1, column: 1, levels: vec![Level::default()], last: ' ' }.run()
 }
 
 /// What is open inside one pair of brackets.
@@ -33,6 +33,8 @@ struct Scan<'s> {
     line: u32,
     column: u32,
     levels: Vec<Level>,
+    /// The last sign that is neither space nor part of a word or string.
+    last: char,
 }
 
 impl Scan<'_> {
@@ -70,6 +72,7 @@ impl Scan<'_> {
     }
 
     fn word(&mut self) -> Result<(), CelError> {
+        self.last = ' ';
         let mut word = String::new();
         while let Some(&c) = self.rest.peek() {
             if !c.is_alphanumeric() && c != '_' {
@@ -90,7 +93,13 @@ impl Scan<'_> {
 
     fn punctuation(&mut self) {
         let Some(c) = self.next() else { return };
+        let before = self.last;
+        if !c.is_whitespace() {
+            self.last = c;
+        }
         match c {
+            // The mark of an optional field, index, member or entry.
+            '?' if matches!(before, '.' | '[' | '{' | ',') => {}
             '/' if self.next_if('/') => while self.next().is_some_and(|c| c != '\n') {},
             '(' | '[' | '{' => {
                 self.chain();
@@ -140,6 +149,7 @@ impl Scan<'_> {
             kind: CelErrorKind::syntax("the string that begins here is not closed"),
         };
         let quote = self.next().unwrap_or('"');
+        self.last = ' ';
         let mut triple = false;
         if self.next_if(quote) {
             if !self.next_if(quote) {

@@ -1,5 +1,6 @@
 //! What expressions promise over events, and what people are told when they don't hold.
 
+mod extensions;
 mod properties;
 
 use std::borrow::Cow;
@@ -218,6 +219,11 @@ fn mistakes_have_a_place_and_a_remedy() {
              (line 1, column 5); correct the network",
         ),
         (
+            "a == 1 &&\n list.contains('tor_exits', ip)",
+            "DAB0280 there is no lookup table `tor_exits` (line 2, column 7); \
+             declare `tor_exits` under `lookups`",
+        ),
+        (
             "timestamp('now') > t",
             "DAB0273 the timestamp `now` is invalid: it is no RFC 3339 time \
              (line 1, column 1); correct the timestamp",
@@ -247,7 +253,7 @@ fn the_parser_is_put_in_plain_words() {
         ("a ==", "DAB0270"),
         ("", "DAB0270"),
         ("a = 1", "DAB0270"),
-        ("a[?0]", "DAB0270"),
+        ("a[?]", "DAB0270"),
         ("a.matches('(')", "DAB0273"),
         ("a.matches('(?P<a>.)\\\\1')", "DAB0273"),
         ("((((((((((((((((((((((((((((((((((((((((((((((((((1", "DAB0274"),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base::{Day, Timestamp};
+use chrono::{DateTime, Offset as _, TimeZone as _};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -90,9 +91,14 @@ impl CelTimestamp {
         Some(CelDuration(nanos.checked_add(self.nanos - earlier.nanos)?))
     }
 
-    /// A part of the local time `offset` seconds east of UTC.
-    pub(crate) fn part(self, part: TimePart, offset: i64) -> i64 {
-        let local = self.seconds + offset;
+    /// Whether it is the beginning of 1970.
+    pub(crate) const fn is_epoch(self) -> bool {
+        self.seconds == 0 && self.nanos == 0
+    }
+
+    /// A part of the local time in `zone`.
+    pub(crate) fn part(self, part: TimePart, zone: Zone) -> i64 {
+        let local = self.seconds + zone.offset_at(self.seconds);
         let days = local.div_euclid(SECONDS_PER_DAY);
         let second_of_day = local.rem_euclid(SECONDS_PER_DAY);
         // In range: the offset moves the ends of the range by less than a day.
@@ -230,11 +236,40 @@ fn parse_term(text: &str) -> Option<(i128, &str)> {
     Some((nanos, rest))
 }
 
-/// Reads a time zone as seconds east of UTC: `UTC`, `+05:30`, `-08:00` or `02:00`.
-pub(crate) fn parse_zone(text: &str) -> Option<i64> {
-    if matches!(text, "UTC" | "Z" | "") {
-        return Some(0);
+/// A time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zone {
+    /// Seconds east of UTC.
+    Offset(i32),
+    /// With the rules of the IANA time zone database.
+    Named(chrono_tz::Tz),
+}
+
+impl Zone {
+    pub(crate) const UTC: Self = Self::Offset(0);
+
+    /// Reads `Europe/Berlin`, `UTC`, `+05:30`, `-08:00` or `02:00`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "UTC" | "Z" | "" => Some(Self::UTC),
+            _ => {
+                parse_offset(text).map(Self::Offset).or_else(|| text.parse().ok().map(Self::Named))
+            }
+        }
     }
+
+    /// How many seconds east of UTC it is at a point in time.
+    fn offset_at(self, seconds: i64) -> i64 {
+        match self {
+            Self::Offset(offset) => offset.into(),
+            Self::Named(zone) => DateTime::from_timestamp(seconds, 0).map_or(0, |time| {
+                zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc().into()
+            }),
+        }
+    }
+}
+
+fn parse_offset(text: &str) -> Option<i32> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -244,7 +279,7 @@ pub(crate) fn parse_zone(text: &str) -> Option<i64> {
     if hours > 23 || minutes > 59 {
         return None;
     }
-    Some(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
+    Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60))
 }
 
 #[cfg(test)]
@@ -286,12 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn zones_are_offsets() {
-        assert_eq!(parse_zone("+11:00"), Some(39_600));
-        assert_eq!(parse_zone("-08:30"), Some(-30_600));
-        assert_eq!(parse_zone("02:00"), Some(7200));
-        for bad in ["US/Central", "+24:00", "1", "+1:60", "+:"] {
-            assert_eq!(parse_zone(bad), None, "{bad}");
+    fn zones_are_offsets_or_names() {
+        assert_eq!(Zone::parse("+11:00"), Some(Zone::Offset(39_600)));
+        assert_eq!(Zone::parse("-08:30"), Some(Zone::Offset(-30_600)));
+        assert_eq!(Zone::parse("02:00"), Some(Zone::Offset(7200)));
+        for bad in ["Mars/Olympus", "+24:00", "1", "+1:60", "+:"] {
+            assert_eq!(Zone::parse(bad), None, "{bad}");
+        }
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        for (text, hour) in [("2026-01-15T12:00:00Z", 13), ("2026-07-15T12:00:00Z", 14)] {
+            assert_eq!(CelTimestamp::parse(text).unwrap().part(TimePart::Hours, berlin), hour);
         }
     }
 }

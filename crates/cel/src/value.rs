@@ -4,12 +4,13 @@
 //! numbers compare across their three types, values of different types are never equal, and
 //! ordering values of different types is an error of the caller's.
 
-use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, net::IpAddr, sync::Arc};
 
 use base::{Object, Value};
 
 use crate::{
     error::EvalError,
+    net::Network,
     steps::Steps,
     time::{CelDuration, CelTimestamp},
 };
@@ -41,6 +42,12 @@ pub enum CelValue<'a> {
     Duration(CelDuration),
     /// A type, as `type(x)` answers it.
     Type(CelType),
+    /// A value that may be absent.
+    Optional(Option<Arc<CelValue<'a>>>),
+    /// An IP address.
+    Ip(IpAddr),
+    /// A network in CIDR notation.
+    Cidr(Network),
 }
 
 /// A list: an event's, untouched, or one that the expression built.
@@ -77,10 +84,13 @@ pub enum CelType {
     Timestamp,
     Duration,
     Type,
+    Optional,
+    Ip,
+    Cidr,
 }
 
 impl CelType {
-    const NAMES: [(Self, &'static str); 12] = [
+    const NAMES: [(Self, &'static str); 15] = [
         (Self::Null, "null_type"),
         (Self::Bool, "bool"),
         (Self::Int, "int"),
@@ -93,6 +103,9 @@ impl CelType {
         (Self::Timestamp, "google.protobuf.Timestamp"),
         (Self::Duration, "google.protobuf.Duration"),
         (Self::Type, "type"),
+        (Self::Optional, "optional_type"),
+        (Self::Ip, "net.IP"),
+        (Self::Cidr, "net.CIDR"),
     ];
 
     /// The type that `name` denotes in an expression.
@@ -162,6 +175,9 @@ impl<'a> CelValue<'a> {
             Self::Timestamp(_) => CelType::Timestamp,
             Self::Duration(_) => CelType::Duration,
             Self::Type(_) => CelType::Type,
+            Self::Optional(_) => CelType::Optional,
+            Self::Ip(_) => CelType::Ip,
+            Self::Cidr(_) => CelType::Cidr,
         }
     }
 
@@ -205,6 +221,13 @@ impl<'a> CelValue<'a> {
         Ok(match (self, other) {
             (Self::Null, Self::Null) => true,
             (Self::Type(a), Self::Type(b)) => a == b,
+            (Self::Ip(a), Self::Ip(b)) => a == b,
+            (Self::Cidr(a), Self::Cidr(b)) => a == b,
+            (Self::Optional(None), Self::Optional(None)) => true,
+            (Self::Optional(Some(a)), Self::Optional(Some(b))) => {
+                steps.take(1)?;
+                a.equals(b, steps)?
+            }
             (Self::Text(a), Self::Text(b)) if a.len() == b.len() => {
                 steps.take_bytes(a.len())?;
                 a == b
@@ -214,6 +237,47 @@ impl<'a> CelValue<'a> {
             (Self::Map(a), Self::Map(b)) => a.len() == b.len() && a.equals(b, steps)?,
             (a, b) => a.order(b) == Some(Ordering::Equal),
         })
+    }
+
+    /// The same value, owning all that it holds.
+    pub(crate) fn into_owned(self) -> CelValue<'static> {
+        match self {
+            Self::Null => CelValue::Null,
+            Self::Bool(value) => CelValue::Bool(value),
+            Self::Int(number) => CelValue::Int(number),
+            Self::Uint(number) => CelValue::Uint(number),
+            Self::Double(number) => CelValue::Double(number),
+            Self::Text(text) => CelValue::owned(text.into_owned()),
+            Self::Bytes(bytes) => CelValue::Bytes(Cow::Owned(bytes.into_owned())),
+            Self::List(list) => CelValue::list(list.iter().map(Self::into_owned).collect()),
+            Self::Map(map) => {
+                let entries = map.iter().map(|(key, value)| (key.into_owned(), value.into_owned()));
+                CelValue::Map(CelMap::Built(Arc::new(entries.collect())))
+            }
+            Self::Timestamp(time) => CelValue::Timestamp(time),
+            Self::Duration(span) => CelValue::Duration(span),
+            Self::Type(kind) => CelValue::Type(kind),
+            Self::Optional(value) => {
+                CelValue::Optional(value.map(|value| Arc::new((*value).clone().into_owned())))
+            }
+            Self::Ip(address) => CelValue::Ip(address),
+            Self::Cidr(network) => CelValue::Cidr(network),
+        }
+    }
+
+    /// An optional value that is there.
+    pub(crate) fn some(value: Self) -> Self {
+        Self::Optional(Some(Arc::new(value)))
+    }
+
+    /// A list that an expression built.
+    pub(crate) fn list(members: Vec<Self>) -> Self {
+        Self::List(CelList::Built(Arc::new(members)))
+    }
+
+    /// A text that an expression built.
+    pub(crate) fn owned(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
     }
 
     pub(crate) const fn is_number(&self) -> bool {

@@ -1,7 +1,6 @@
 //! The CEL specification's own conformance tests: the judge of what an expression means.
 //!
-//! The tests are read from `$DAB_CORPORA/cel/`. `conformance/known_failures.txt` names the cases
-//! that fail; it must neither miss one nor name one that passes.
+//! The tests are read from `$DAB_CORPORA/cel/`.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,40 +10,20 @@
     reason = "a test fails by panicking, and says on stderr what it skips"
 )]
 
-use std::{borrow::Cow, collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
-use base::{Object, Value};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use dab_cel::{CelValue, Program};
+use dab_cel::{CelDuration, CelList, CelMap, CelTimestamp, CelType, CelValue, Program};
 use serde_json::Value as Json;
 
-const SECTIONS: [&str; 14] = [
-    "basic",
-    "comparisons",
-    "conversions",
-    "fields",
-    "fp_math",
-    "integer_math",
-    "lists",
-    "logic",
-    "macros",
-    "macros2",
-    "parse",
-    "plumbing",
-    "string",
-    "timestamps",
-];
-
-const KNOWN_FAILURES: &str = include_str!("conformance/known_failures.txt");
-
 #[test]
-fn conforms_except_for_the_known_failures() {
+fn conforms() {
     let Some(cases) = cases() else { return };
     let mut failures = BTreeSet::new();
     let mut count = 0;
     for case in cases.as_array().unwrap() {
         let part = |key: &str| case[key].as_str().unwrap();
-        if !SECTIONS.contains(&part("file")) || case.get("check_only").is_some() {
+        if case.get("check_only").is_some() {
             continue;
         }
         count += 1;
@@ -54,12 +33,8 @@ fn conforms_except_for_the_known_failures() {
             failures.insert(name);
         }
     }
-    assert!(count > 500, "only {count} cases were found");
-    let known: BTreeSet<String> = KNOWN_FAILURES.lines().map(str::to_owned).collect();
-    let new: Vec<_> = failures.difference(&known).collect();
-    let fixed: Vec<_> = known.difference(&failures).collect();
-    assert!(new.is_empty(), "{} of {count} fail; not known: {new:#?}", failures.len());
-    assert!(fixed.is_empty(), "these pass: take them off the list: {fixed:#?}");
+    assert!(count > 800, "only {count} cases were found");
+    assert!(failures.is_empty(), "{} of {count} fail: {failures:#?}", failures.len());
 }
 
 fn cases() -> Option<Json> {
@@ -81,21 +56,18 @@ fn cases() -> Option<Json> {
 
 fn run(case: &Json) -> Result<(), String> {
     let source = case["expr"].as_str().unwrap();
-    let unchecked = case.get("disable_check").is_some_and(|value| value == true);
-    let compile = if unchecked { Program::compile_unchecked } else { Program::compile };
+    let is_checked = case.get("disable_check").is_none_or(|value| value != true);
+    let container = case.get("container").and_then(Json::as_str).unwrap_or_default();
     let expected = &case["expect"];
-    let program = match compile(source) {
+    let program = match Program::compile_in(container, source, is_checked) {
         Ok(program) => program,
         Err(_) if expected.get("error").is_some() => return Ok(()),
         Err(error) => return Err(error.to_string()),
     };
-    let mut bindings = Object::new();
-    if let Some(given) = case.get("bindings").and_then(Json::as_object) {
-        for (name, value) in given {
-            bindings.push(name.clone(), binding(value));
-        }
-    }
-    match (program.evaluate(&bindings), expected.get("value"), expected.get("error")) {
+    let given = case.get("bindings").and_then(Json::as_object).into_iter().flatten();
+    let bindings: Vec<_> =
+        given.map(|(name, value)| (CelValue::Text(name.into()), binding(value))).collect();
+    match (program.evaluate_with(&bindings), expected.get("value"), expected.get("error")) {
         (Ok(found), Some(value), _) if same(&found, value) => Ok(()),
         (Ok(found), ..) => Err(format!("gave {found:?}")),
         (Err(_), _, Some(_)) => Ok(()),
@@ -103,27 +75,35 @@ fn run(case: &Json) -> Result<(), String> {
     }
 }
 
-/// A bound value; a uint as a number in its JSON spelling, which is how an event holds it.
-fn binding(value: &Json) -> Value<'static> {
+/// A bound value.
+fn binding(value: &Json) -> CelValue<'static> {
     let inner = &value["v"];
     match value["t"].as_str().unwrap() {
-        "null" => Value::Null,
-        "bool" => Value::Bool(inner.as_bool().unwrap()),
-        "int" => Value::Int(inner.as_i64().unwrap()),
-        "uint" => Value::Number(Cow::Owned(inner.to_string())),
-        "double" => Value::Float(inner.as_f64().unwrap()),
-        "string" => Value::text(inner.as_str().unwrap().to_owned()),
-        "list" => Value::List(inner.as_array().unwrap().iter().map(binding).collect()),
+        "null" => CelValue::Null,
+        "bool" => CelValue::Bool(inner.as_bool().unwrap()),
+        "int" => CelValue::Int(inner.as_i64().unwrap()),
+        "uint" => CelValue::Uint(inner.as_u64().unwrap()),
+        "double" => CelValue::Double(double(inner).unwrap()),
+        "string" => CelValue::Text(inner.as_str().unwrap().to_owned().into()),
+        "bytes" => CelValue::Bytes(STANDARD.decode(inner.as_str().unwrap()).unwrap().into()),
+        "timestamp" => CelValue::Timestamp(CelTimestamp::parse(inner.as_str().unwrap()).unwrap()),
+        "duration" => CelValue::Duration(CelDuration::parse(inner.as_str().unwrap()).unwrap()),
+        "type" => CelValue::Type(CelType::named(inner.as_str().unwrap()).unwrap()),
+        "list" => {
+            let members = inner.as_array().unwrap().iter().map(binding);
+            CelValue::List(CelList::Built(Arc::new(members.collect())))
+        }
         "map" => {
             let entries = inner.as_array().unwrap().iter();
-            let keyed = entries.map(|entry| {
-                let key = entry[0]["v"].as_str().unwrap().to_owned();
-                (Cow::Owned(key), binding(&entry[1]))
-            });
-            Value::Object(keyed.collect())
+            let keyed = entries.map(|entry| (binding(&entry[0]), binding(&entry[1])));
+            CelValue::Map(CelMap::Built(Arc::new(keyed.collect())))
         }
         other => panic!("a binding of type {other}"),
     }
+}
+
+fn double(value: &Json) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// Whether a value is the expected one, its type included.
@@ -143,6 +123,12 @@ fn same(found: &CelValue<'_>, expected: &Json) -> bool {
                     && (value - found).abs() <= value.abs() * f64::EPSILON
             }),
         },
+        (CelValue::Timestamp(found), "timestamp") => {
+            value.as_str().and_then(CelTimestamp::parse) == Some(*found)
+        }
+        (CelValue::Duration(found), "duration") => {
+            value.as_str().and_then(CelDuration::parse) == Some(*found)
+        }
         (CelValue::Text(found), "string") => value.as_str() == Some(found),
         (CelValue::Bytes(found), "bytes") => {
             STANDARD.decode(value.as_str().unwrap()).is_ok_and(|value| value == **found)

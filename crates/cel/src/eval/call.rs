@@ -1,28 +1,51 @@
-//! Functions.
+//! Functions: which part computes what, and the general ones.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, PoisonError},
+mod format;
+mod list;
+mod math;
+mod network;
+mod optional;
+mod regex;
+mod text;
+
+use std::borrow::Cow;
+
+use ::regex::Regex;
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
-
-use base::limits;
-use regex::{Regex, RegexBuilder};
 
 use super::{Evaluated, Evaluation, convert};
 use crate::{
     error::EvalError,
     functions::Function,
-    net::Network,
     node::Node,
-    time::{TimePart, parse_zone},
-    value::{CelList, CelValue},
+    time::{TimePart, Zone},
+    value::{CelType, CelValue},
 };
 
 impl<'a> Evaluation<'a> {
     pub(super) fn call(&mut self, function: Function, args: &'a [Node]) -> Evaluated<'a> {
-        let values: Result<Vec<_>, _> = args.iter().map(|arg| self.eval(arg)).collect();
-        let values = values?;
-        match (function, values.as_slice()) {
+        match args {
+            [] => self.apply(function, &[]),
+            [first] => {
+                let first = self.eval(first)?;
+                self.apply(function, &[first])
+            }
+            [first, second] => {
+                let values = [self.eval(first)?, self.eval(second)?];
+                self.apply(function, &values)
+            }
+            args => {
+                let values: Result<Vec<_>, _> = args.iter().map(|arg| self.eval(arg)).collect();
+                self.apply(function, &values?)
+            }
+        }
+    }
+
+    fn apply(&mut self, function: Function, values: &[CelValue<'a>]) -> Evaluated<'a> {
+        match (function, values) {
             (Function::Size, [value]) => self.size(value),
             (Function::To(to), [CelValue::Text(text)]) => {
                 self.steps.take_bytes(text.len())?;
@@ -32,6 +55,23 @@ impl<'a> Evaluation<'a> {
             (Function::TypeOf, [value]) => Ok(CelValue::Type(value.kind())),
             (Function::Dyn, [value]) => Ok(value.clone()),
             (Function::Part(part), [value, zone @ ..]) => time_part(part, value, zone),
+            (Function::Clock(part), [time, zone @ ..]) => clock(part, time, zone),
+            (Function::Reverse, [CelValue::List(list)]) => self.reverse_list(list),
+            (Function::Join, [CelValue::List(list), separator @ ..]) => self.join(list, separator),
+            (Function::Base64Encode, [CelValue::Bytes(bytes)]) => {
+                self.steps.take_bytes(bytes.len())?;
+                Ok(CelValue::owned(STANDARD.encode(bytes)))
+            }
+            (Function::Math(function), values) => math::apply(function, values),
+            (Function::Net(function), values) => network::apply(function, values),
+            (Function::Optional(function), values) => self.optional(function, values),
+            (Function::List(function), values) => self.list_function(function, values),
+            (Function::Lookup(function), values) => self.lookup(function, values),
+            (Function::InCidr, [address, network]) => network::in_cidr(address, network),
+            (
+                Function::Regex(function),
+                [CelValue::Text(text), CelValue::Text(pattern), rest @ ..],
+            ) => self.regex_function(function, text, pattern, rest),
             (_, [CelValue::Text(text), rest @ ..]) => {
                 self.steps.take_bytes(text.len())?;
                 self.on_text(function, text, rest)
@@ -71,39 +111,14 @@ impl<'a> Evaluation<'a> {
             (Function::Matches, [CelValue::Text(pattern)]) => {
                 truth(self.regex(pattern)?.is_match(text))
             }
-            (Function::InCidr, [CelValue::Text(network)]) => {
-                let network = Network::parse(network)
-                    .map_err(|reason| EvalError::Argument { what: "the network", reason })?;
-                truth(network.contains(text))
-            }
-            (Function::LowerAscii, []) => {
-                Ok(CelValue::Text(changed(text, str::to_ascii_lowercase)))
-            }
-            (Function::UpperAscii, []) => {
-                Ok(CelValue::Text(changed(text, str::to_ascii_uppercase)))
-            }
-            (Function::Trim, []) => Ok(CelValue::Text(match text {
-                Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-                Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-            })),
-            (Function::Split, [CelValue::Text(separator)]) => {
-                self.split(text, separator, usize::MAX)
-            }
-            (Function::Split, [CelValue::Text(separator), CelValue::Int(most)]) => {
-                self.split(text, separator, usize::try_from(*most).unwrap_or(usize::MAX))
-            }
-            (Function::Replace, [CelValue::Text(old), CelValue::Text(new)]) => {
-                self.replace(text, old, new, usize::MAX)
-            }
-            (
-                Function::Replace,
-                [CelValue::Text(old), CelValue::Text(new), CelValue::Int(most)],
-            ) => self.replace(text, old, new, usize::try_from(*most).unwrap_or(usize::MAX)),
-            (function, rest) => {
-                let mut values = vec![CelValue::Text(text.clone())];
-                values.extend_from_slice(rest);
-                Err(overload(function, &values))
-            }
+            (Function::Reverse, []) => Ok(CelValue::owned(text.chars().rev().collect())),
+            (Function::Quote, []) => Ok(CelValue::owned(text::quote(text))),
+            (Function::Base64Decode, []) => decode_base64(text),
+            (Function::Text(of_text), rest) => match self.text_function(of_text, text, rest) {
+                Some(value) => value,
+                None => Err(overload_of_text(function, text, rest)),
+            },
+            (function, rest) => Err(overload_of_text(function, text, rest)),
         }
     }
 
@@ -114,78 +129,6 @@ impl<'a> Evaluation<'a> {
         self.steps.take_bytes(text.len())?;
         Ok(CelValue::Bool(regex.is_match(text)))
     }
-
-    /// Compiles a pattern that was computed, or finds it compiled.
-    fn regex(&mut self, pattern: &str) -> Result<Regex, EvalError> {
-        let mut cache = self.regexes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(regex) = cache.get(pattern) {
-            return Ok(regex.clone());
-        }
-        // Compiling takes about as long as a hundred operators, and more for a longer pattern.
-        self.steps.take(100)?;
-        self.steps.take_many(pattern.len())?;
-        let regex = RegexBuilder::new(pattern)
-            .size_limit(limits::CEL_COMPUTED_REGEX_BYTES_MAX)
-            .dfa_size_limit(limits::CEL_COMPUTED_REGEX_BYTES_MAX)
-            .build()
-            .map_err(|error| EvalError::Argument {
-                what: "the regular expression",
-                reason: error.to_string(),
-            })?;
-        if cache.len() >= limits::CEL_REGEX_CACHE_MAX {
-            cache.clear();
-        }
-        cache.insert(pattern.to_owned(), regex.clone());
-        Ok(regex)
-    }
-
-    /// At most `most` parts, the last of which holds the rest.
-    fn split(&mut self, text: &Cow<'a, str>, separator: &str, most: usize) -> Evaluated<'a> {
-        let mut parts = Vec::new();
-        let mut add = |part: Cow<'a, str>| {
-            self.steps.take(1)?;
-            parts.push(CelValue::Text(part));
-            Ok::<_, EvalError>(())
-        };
-        match text {
-            // Each character is a part when the separator is empty, without empty ends.
-            _ if most == 0 => {}
-            Cow::Borrowed(text) if separator.is_empty() => {
-                let starts = text.char_indices().map(|(at, _)| at);
-                for part in characters(text, starts, most) {
-                    add(Cow::Borrowed(part))?;
-                }
-            }
-            Cow::Owned(text) if separator.is_empty() => {
-                let starts = text.char_indices().map(|(at, _)| at);
-                for part in characters(text, starts, most) {
-                    add(Cow::Owned(part.to_owned()))?;
-                }
-            }
-            Cow::Borrowed(text) => {
-                for part in text.splitn(most, separator) {
-                    add(Cow::Borrowed(part))?;
-                }
-            }
-            Cow::Owned(text) => {
-                for part in text.splitn(most, separator) {
-                    add(Cow::Owned(part.to_owned()))?;
-                }
-            }
-        }
-        Ok(CelValue::List(CelList::Built(Arc::new(parts))))
-    }
-
-    fn replace(&mut self, text: &Cow<'a, str>, old: &str, new: &str, most: usize) -> Evaluated<'a> {
-        // The size of the result is known, and paid for, before it is built.
-        let count = text.matches(old).take(most).count();
-        if count == 0 {
-            return Ok(CelValue::Text(text.clone()));
-        }
-        self.steps.take_many(count)?;
-        self.steps.take_bytes(count.saturating_mul(new.len()))?;
-        Ok(CelValue::Text(Cow::Owned(text.replacen(old, new, count))))
-    }
 }
 
 fn overload(function: Function, values: &[CelValue<'_>]) -> EvalError {
@@ -193,44 +136,69 @@ fn overload(function: Function, values: &[CelValue<'_>]) -> EvalError {
     EvalError::overload(function.name(), &types)
 }
 
-/// The text changed, or itself if nothing changes.
-fn changed<'a>(text: &Cow<'a, str>, change: fn(&str) -> String) -> Cow<'a, str> {
-    let after = change(text);
-    if after == **text { text.clone() } else { Cow::Owned(after) }
+fn overload_of_text(function: Function, text: &str, rest: &[CelValue<'_>]) -> EvalError {
+    let mut values = vec![CelValue::Text(Cow::Borrowed(text))];
+    values.extend(rest.iter().map(CelValue::reborrow));
+    overload(function, &values)
 }
 
-/// The characters of `text`, the last of at most `most` parts holding the rest.
-fn characters(text: &str, starts: impl Iterator<Item = usize>, most: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    let mut begin = 0;
-    for start in starts.skip(1).take(most.saturating_sub(1)) {
-        let Some((part, after)) = rest.split_at_checked(start - begin) else { break };
-        parts.push(part);
-        rest = after;
-        begin = start;
+/// Decodes with padding or without.
+fn decode_base64<'a>(text: &str) -> Evaluated<'a> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    match LENIENT.decode(text) {
+        Ok(bytes) => Ok(CelValue::Bytes(Cow::Owned(bytes))),
+        Err(error) => {
+            Err(EvalError::Convert { to: CelType::Bytes, reason: error.to_string().into() })
+        }
     }
-    if !rest.is_empty() {
-        parts.push(rest);
-    }
-    parts
 }
 
-fn time_part<'a>(part: TimePart, value: &CelValue<'a>, zone: &[CelValue<'a>]) -> Evaluated<'a> {
-    let offset = match zone {
-        [] => 0,
-        [CelValue::Text(zone)] => parse_zone(zone).ok_or_else(|| EvalError::Argument {
+fn zone(value: &CelValue<'_>) -> Result<Zone, EvalError> {
+    match value {
+        CelValue::Text(zone) => Zone::parse(zone).ok_or_else(|| EvalError::Argument {
             what: "the time zone",
-            reason: format!("`{zone}` is neither `UTC` nor an offset such as `+02:00`"),
-        })?,
-        _ => return Err(overload(Function::Part(part), zone)),
+            reason: format!(
+                "`{zone}` is neither a zone such as `Europe/Berlin` nor an offset such as `+02:00`"
+            ),
+        }),
+        other => Err(EvalError::overload("time zone", &[other.kind()])),
+    }
+}
+
+fn time_part<'a>(part: TimePart, value: &CelValue<'a>, zones: &[CelValue<'a>]) -> Evaluated<'a> {
+    let in_zone = match zones {
+        [] => Zone::UTC,
+        [name] => zone(name)?,
+        _ => return Err(overload(Function::Part(part), zones)),
     };
-    match (value, zone) {
-        (CelValue::Timestamp(time), _) => Ok(CelValue::Int(time.part(part, offset))),
+    match (value, zones) {
+        (CelValue::Timestamp(time), _) => Ok(CelValue::Int(time.part(part, in_zone))),
         (CelValue::Duration(span), []) => span
             .part(part)
             .map(CelValue::Int)
             .ok_or_else(|| overload(Function::Part(part), std::slice::from_ref(value))),
         _ => Err(overload(Function::Part(part), std::slice::from_ref(value))),
     }
+}
+
+/// Our own `time.…`: of text too, and counting as people do.
+fn clock<'a>(part: TimePart, value: &CelValue<'a>, zones: &[CelValue<'a>]) -> Evaluated<'a> {
+    let in_zone = match zones {
+        [] => Zone::UTC,
+        [name] => zone(name)?,
+        _ => return Err(overload(Function::Clock(part), zones)),
+    };
+    let CelValue::Timestamp(time) = convert::convert(CelType::Timestamp, value.clone())? else {
+        return Err(overload(Function::Clock(part), std::slice::from_ref(value)));
+    };
+    let number = time.part(part, in_zone);
+    Ok(CelValue::Int(match part {
+        TimePart::Month => number + 1,
+        // Sunday is the seventh day.
+        TimePart::DayOfWeek if number == 0 => 7,
+        _ => number,
+    }))
 }

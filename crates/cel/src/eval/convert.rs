@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use super::Evaluated;
 use crate::{
     error::EvalError,
+    net::{self, Network},
     time::{CelDuration, CelTimestamp},
     value::{CelType, CelValue},
 };
 
 /// Converts `value` to type `to`.
-pub(super) fn convert(to: CelType, value: CelValue<'_>) -> Evaluated<'_> {
+pub(crate) fn convert(to: CelType, value: CelValue<'_>) -> Evaluated<'_> {
     if value.kind() == to {
         return Ok(value);
     }
@@ -29,18 +30,32 @@ pub(super) fn convert(to: CelType, value: CelValue<'_>) -> Evaluated<'_> {
         },
         CelType::Timestamp => timestamp(&value),
         CelType::Duration => duration(&value),
-        CelType::Null | CelType::List | CelType::Map | CelType::Type => {
+        CelType::Ip => match value {
+            CelValue::Text(text) => net::parse_ip(&text).map(CelValue::Ip).map_err(complaint),
+            other => Err(EvalError::overload("ip", &[other.kind()])),
+        },
+        CelType::Cidr => match value {
+            CelValue::Text(text) => {
+                Network::parse_strictly(&text).map(CelValue::Cidr).map_err(complaint)
+            }
+            other => Err(EvalError::overload("cidr", &[other.kind()])),
+        },
+        CelType::Null | CelType::List | CelType::Map | CelType::Type | CelType::Optional => {
             Err(EvalError::overload(to.name(), &[value.kind()]))
         }
     }
 }
 
 /// A short form of `value` for messages.
-pub(super) fn display(value: &CelValue<'_>) -> String {
+pub(crate) fn display(value: &CelValue<'_>) -> String {
     match text(value.clone()) {
         Ok(CelValue::Text(text)) => text.into_owned(),
         _ => value.kind().name().to_owned(),
     }
+}
+
+fn complaint(message: String) -> EvalError {
+    EvalError::Text(message.into())
 }
 
 fn failed<'a>(to: CelType, reason: impl Into<Cow<'static, str>>) -> Evaluated<'a> {
@@ -153,6 +168,8 @@ fn text(value: CelValue<'_>) -> Evaluated<'_> {
             Err(_) => return failed(CelType::Text, "the bytes are invalid UTF-8"),
         },
         CelValue::Type(kind) => Cow::Borrowed(kind.name()),
+        CelValue::Ip(address) => Cow::Owned(address.to_string()),
+        CelValue::Cidr(network) => Cow::Owned(network.to_string()),
         other => return Err(EvalError::overload("string", &[other.kind()])),
     };
     Ok(CelValue::Text(text))

@@ -6,7 +6,7 @@ use super::{Evaluated, Evaluation, truth};
 use crate::{
     error::EvalError,
     node::{Macro, MacroKind},
-    value::{CelList, CelMap, CelValue},
+    value::{CelMap, CelValue},
 };
 
 /// What a macro has gathered so far.
@@ -17,6 +17,8 @@ struct Gathered<'a> {
     count: usize,
     members: Vec<CelValue<'a>>,
     entries: Vec<(CelValue<'a>, CelValue<'a>)>,
+    /// Members with what they are sorted by before them.
+    keyed: Vec<(CelValue<'a>, CelValue<'a>)>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -39,6 +41,9 @@ impl<'a> Evaluation<'a> {
             if let Some(value) = decided? {
                 return Ok(value);
             }
+        }
+        if each.kind == MacroKind::SortBy {
+            return self.sort(gathered.keyed);
         }
         finish(each.kind, gathered)
     }
@@ -72,6 +77,15 @@ impl<'a> Evaluation<'a> {
             }
             MacroKind::List => gathered.members.push(value?),
             MacroKind::Map => self.add_entry(&mut gathered.entries, key, value?)?,
+            MacroKind::MapEntry => {
+                let CelValue::Map(map) = value? else {
+                    return Err(EvalError::overload("transformMapEntry", &[]));
+                };
+                for (key, value) in map.iter() {
+                    self.add_entry(&mut gathered.entries, key, value)?;
+                }
+            }
+            MacroKind::SortBy => gathered.keyed.push((value?, key)),
         }
         Ok(None)
     }
@@ -104,7 +118,9 @@ fn finish(kind: MacroKind, gathered: Gathered<'_>) -> Evaluated<'_> {
         MacroKind::All => CelValue::Bool(true),
         MacroKind::Exists => CelValue::Bool(false),
         MacroKind::ExistsOne => CelValue::Bool(gathered.count == 1),
-        MacroKind::List => CelValue::List(CelList::Built(Arc::new(gathered.members))),
-        MacroKind::Map => CelValue::Map(CelMap::Built(Arc::new(gathered.entries))),
+        MacroKind::List | MacroKind::SortBy => CelValue::list(gathered.members),
+        MacroKind::Map | MacroKind::MapEntry => {
+            CelValue::Map(CelMap::Built(Arc::new(gathered.entries)))
+        }
     })
 }

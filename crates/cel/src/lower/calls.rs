@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use cel_parser::common::ast::{CallExpr, Expr, IdedExpr};
+use cel_parser::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use regex::Regex;
 
-use super::{Lowering, split};
+use super::{Local, Lowering, split};
 use crate::{
     error::{CelError, CelErrorKind},
-    functions::{self, Found, Function},
-    net::Network,
+    functions::{self, Found, Function, LookupFunction, OptionalFunction},
+    lookup::Lookups,
+    net::{self, Network},
     node::{Macro, MacroKind, Node, Operator},
     path::Path,
     time::{CelDuration, CelTimestamp},
@@ -19,12 +20,9 @@ use crate::{
 impl Lowering<'_> {
     pub(super) fn call(&mut self, expr: &IdedExpr, call: &CallExpr) -> Result<Node, CelError> {
         if let Some(target) = &call.target {
-            return match self.namespace(target) {
-                Some(namespace) if functions::is_namespace(namespace) => {
-                    let name = format!("{namespace}.{}", call.func_name);
-                    self.function(expr, &name, None, &call.args)
-                }
-                _ => self.member_call(expr, target, call),
+            return match self.namespaced(target, call) {
+                Some(name) => self.namespaced_call(expr, &name, &call.args),
+                None => self.member_call(expr, target, call),
             };
         }
         match (call.func_name.as_str(), call.args.as_slice()) {
@@ -38,6 +36,15 @@ impl Lowering<'_> {
                 self.condition(no)?,
             ]))),
             ("has", [field]) => self.has(expr, field),
+            ("_?._", [operand, field]) => match &field.expr {
+                Expr::Literal(LiteralValue::String(field)) => {
+                    self.optional_select(operand, field.inner())
+                }
+                _ => Err(self.error(expr, CelErrorKind::syntax("a field's name is missing"))),
+            },
+            ("_[?_]", [operand, index]) => {
+                Ok(Node::OptionalIndex(Box::new([self.lower(operand)?, self.lower(index)?])))
+            }
             ("type", [value]) => {
                 let value = match self.lower(value)? {
                     Node::Field { path, denotes: Some(kind) } => Node::FieldOrType(path, kind),
@@ -82,6 +89,11 @@ impl Lowering<'_> {
             (Expr::Ident(name), parts) if self.local(name).is_none() => {
                 Ok(Node::HasField(self.field(name, parts)))
             }
+            (Expr::Call(call), []) if call.func_name == "_?._" => {
+                // `has(a.?b)` asks the same as `a.?b.hasValue()`.
+                let operand = self.lower(field)?;
+                Ok(Node::Call(Function::Optional(OptionalFunction::HasValue), vec![operand]))
+            }
             (_, []) => Err(self.wrong_call(expr, "has", "has(field)")),
             (_, parts) => {
                 let path = Path::new(parts);
@@ -90,12 +102,111 @@ impl Lowering<'_> {
         }
     }
 
-    /// The name before the dot, if it may be a namespace of functions.
-    fn namespace<'e>(&self, target: &'e IdedExpr) -> Option<&'e str> {
-        match &target.expr {
-            Expr::Ident(name) if self.local(name).is_none() => Some(name),
-            _ => None,
+    /// The full name of a function or macro in a namespace, if this is a call of one. `ip.f()` may
+    /// as well be a call on the field `ip`.
+    fn namespaced(&self, target: &IdedExpr, call: &CallExpr) -> Option<String> {
+        let Expr::Ident(namespace) = &target.expr else { return None };
+        if self.local(namespace).is_some() || !functions::is_namespace(namespace) {
+            return None;
         }
+        let name = format!("{namespace}.{}", call.func_name);
+        let is_macro = functions::MACROS.iter().any(|(known, _)| *known == name);
+        let is_function = match functions::find(&name, false, call.args.len()) {
+            Found::Function(_) => true,
+            // The name is right, and the member call is no better.
+            Found::WrongCall(_) => !matches!(
+                functions::find(&call.func_name, true, call.args.len() + 1),
+                Found::Function(_)
+            ),
+            Found::Unknown(_) => {
+                functions::declared(&call.func_name).is_empty()
+                    && !functions::MACROS.iter().any(|(known, _)| *known == call.func_name)
+            }
+        };
+        (is_macro || is_function).then_some(name)
+    }
+
+    fn namespaced_call(
+        &mut self,
+        expr: &IdedExpr,
+        name: &str,
+        args: &[IdedExpr],
+    ) -> Result<Node, CelError> {
+        match (name, args) {
+            ("cel.bind", [variable, value, body]) => {
+                let name = self.variable_name(variable)?;
+                self.bind([(name, value)], body)
+            }
+            ("cel.block", [values, body]) => {
+                let Expr::List(list) = &values.expr else {
+                    return Err(self.wrong_call(expr, name, "cel.block([values], expression)"));
+                };
+                let named = list.elements.iter().enumerate();
+                self.bind(named.map(|(at, value)| (format!("@index{at}"), value)), body)
+            }
+            ("cel.index", [_]) | ("cel.iterVar" | "cel.accuVar", [_, _]) => {
+                let variable = internal_name(name, args).and_then(|name| self.variable(&name));
+                variable.ok_or_else(|| self.wrong_call(expr, name, "cel.index(0)"))
+            }
+            _ => self.function(expr, name, None, args),
+        }
+    }
+
+    /// Compiles `body` with names bound to values, each of which may use those before it.
+    fn bind<'e>(
+        &mut self,
+        named: impl IntoIterator<Item = (String, &'e IdedExpr)>,
+        body: &IdedExpr,
+    ) -> Result<Node, CelError> {
+        let depth = self.locals.len();
+        let mut values = Vec::new();
+        for (name, value) in named {
+            let value = self.lower(value);
+            if value.is_err() {
+                self.locals.truncate(depth);
+            }
+            values.push(value?);
+            self.locals.push(Local { name, is_slot: true });
+        }
+        let body = self.lower(body);
+        self.locals.truncate(depth);
+        Ok(Node::Bind { values, body: Box::new(body?) })
+    }
+
+    fn optional_bind(
+        &mut self,
+        operand: &IdedExpr,
+        variable: &IdedExpr,
+        body: &IdedExpr,
+        is_flat: bool,
+    ) -> Result<Node, CelError> {
+        let operand = Box::new(self.lower(operand)?);
+        let name = self.variable_name(variable)?;
+        self.locals.push(Local { name, is_slot: false });
+        let body = self.lower(body);
+        self.locals.pop();
+        Ok(Node::OptionalBind { operand, body: Box::new(body?), is_flat })
+    }
+
+    /// The name of a macro's variable.
+    fn variable_name(&self, variable: &IdedExpr) -> Result<String, CelError> {
+        if let Expr::Ident(name) = &variable.expr
+            && !name.starts_with('.')
+        {
+            return Ok(name.clone());
+        }
+        if let Expr::Call(call) = &variable.expr
+            && let Some(target) = &call.target
+            && let Some(name) = self.namespaced(target, call)
+            && let Some(name) = internal_name(&name, &call.args)
+        {
+            return Ok(name);
+        }
+        let kind = CelErrorKind::Unsupported {
+            what: "an expression instead of a variable",
+            help: "write a plain name as the variable, such as `x`",
+        };
+        Err(self.error(variable, kind))
     }
 
     fn member_call(
@@ -110,11 +221,21 @@ impl Lowering<'_> {
             name @ ("exists_one" | "existsOne") => (MacroKind::ExistsOne, name),
             name @ ("map" | "filter" | "transformList") => (MacroKind::List, name),
             name @ "transformMap" => (MacroKind::Map, name),
+            name @ "transformMapEntry" => (MacroKind::MapEntry, name),
+            name @ "sortBy" => (MacroKind::SortBy, name),
+            name @ ("optMap" | "optFlatMap") => {
+                let [variable, body] = call.args.as_slice() else {
+                    return Err(self.wrong_call(expr, name, "optional.optMap(x, value)"));
+                };
+                return self.optional_bind(target, variable, body, name == "optFlatMap");
+            }
             name => return self.function(expr, name, Some(target), &call.args),
         };
         match (name, call.args.as_slice()) {
             ("all" | "exists" | "exists_one" | "existsOne", [first, body])
-            | ("map", [first, body]) => self.each(kind, target, [first, first], None, body),
+            | ("map" | "sortBy", [first, body]) => {
+                self.each(kind, target, [first, first], None, body)
+            }
             ("map", [first, filter, body]) => {
                 self.each(kind, target, [first, first], Some(filter), body)
             }
@@ -122,12 +243,13 @@ impl Lowering<'_> {
                 self.each(kind, target, [first, first], Some(filter), first)
             }
             ("all" | "exists" | "exists_one" | "existsOne", [first, second, body])
-            | ("transformList" | "transformMap", [first, second, body]) => {
+            | ("transformList" | "transformMap" | "transformMapEntry", [first, second, body]) => {
                 self.each(kind, target, [first, second], None, body)
             }
-            ("transformList" | "transformMap", [first, second, filter, body]) => {
-                self.each(kind, target, [first, second], Some(filter), body)
-            }
+            (
+                "transformList" | "transformMap" | "transformMapEntry",
+                [first, second, filter, body],
+            ) => self.each(kind, target, [first, second], Some(filter), body),
             _ => {
                 let usage = functions::MACROS.iter().find(|(known, _)| *known == name);
                 Err(self.wrong_call(expr, name, usage.map_or("", |(_, usage)| usage)))
@@ -149,15 +271,12 @@ impl Lowering<'_> {
         let two = !std::ptr::eq(first, second);
         let depth = self.locals.len();
         for variable in variables.into_iter().take(1 + usize::from(two)) {
-            let Expr::Ident(name) = &variable.expr else {
+            let name = self.variable_name(variable).inspect_err(|_| ());
+            let Ok(name) = name else {
                 self.locals.truncate(depth);
-                let kind = CelErrorKind::Unsupported {
-                    what: "an expression instead of a variable",
-                    help: "write a plain name as the variable, such as `x`",
-                };
-                return Err(self.error(variable, kind));
+                return name.map(|_| Node::Literal(CelValue::Null));
             };
-            self.locals.push(name.clone());
+            self.locals.push(Local { name, is_slot: false });
         }
         let filter = filter.map(|filter| self.lower(filter)).transpose();
         let body = self.lower(body);
@@ -175,7 +294,7 @@ impl Lowering<'_> {
         let count = args.len() + usize::from(target.is_some());
         let function = match functions::find(name, target.is_some(), count) {
             Found::Function(function) => function,
-            Found::WrongCall(_) | Found::Unknown(_) if !self.checked => {
+            Found::WrongCall(_) | Found::Unknown(_) if !self.options.is_checked => {
                 return Ok(Node::Unknown(Arc::from(name)));
             }
             Found::WrongCall(form) => return Err(self.wrong_call(expr, name, form)),
@@ -188,7 +307,41 @@ impl Lowering<'_> {
         for arg in target.into_iter().chain(args) {
             lowered.push(self.lower(arg)?);
         }
+        if let Function::Lookup(lookup) = function {
+            self.check_table(expr, lookup, lowered.first())?;
+        }
         self.prepare(expr, function, lowered)
+    }
+
+    /// Sees to it that the table that a call asks exists.
+    fn check_table(
+        &self,
+        expr: &IdedExpr,
+        function: LookupFunction,
+        first: Option<&Node>,
+    ) -> Result<(), CelError> {
+        let (table, wanted) = match (function, first) {
+            (LookupFunction::Column { table, column, .. }, _) => (table, Some(column)),
+            (_, Some(Node::Literal(CelValue::Text(table)))) => (table.as_ref(), None),
+            _ => return Err(self.wrong_call(expr, "lookup", "lookup(\"table\", key)")),
+        };
+        let known = self.options.lookups.map_or_else(Vec::new, Lookups::names);
+        let Some(columns) = self.options.lookups.and_then(|lookups| lookups.columns(table)) else {
+            let what = format!("there is no lookup table `{table}`");
+            let help = match functions::nearest(table, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("declare `{table}` under `lookups`"),
+            };
+            return Err(self.error(expr, CelErrorKind::Lookup { what, help }));
+        };
+        match wanted {
+            Some(column) if !columns.iter().any(|known| known == column) => {
+                let what = format!("the lookup table `{table}` has no column `{column}`");
+                let help = format!("name the column that holds it: `columns: {{{column}: …}}`");
+                Err(self.error(expr, CelErrorKind::Lookup { what, help }))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does at once what a call with literal arguments would do for every event.
@@ -228,6 +381,12 @@ impl Lowering<'_> {
                 .ok_or_else(|| {
                     invalid("the duration", "it is no number with a unit, or too large".to_owned())
                 }),
+            Function::To(CelType::Cidr) => Network::parse_strictly(text)
+                .map(|network| Node::Literal(CelValue::Cidr(network)))
+                .map_err(|reason| invalid("the network", reason)),
+            Function::To(CelType::Ip) => net::parse_ip(text)
+                .map(|address| Node::Literal(CelValue::Ip(address)))
+                .map_err(|reason| invalid("the address", reason)),
             _ => Ok(Node::Call(function, args)),
         }
     }
@@ -235,6 +394,19 @@ impl Lowering<'_> {
     fn wrong_call(&self, expr: &IdedExpr, name: &str, form: &'static str) -> CelError {
         self.error(expr, CelErrorKind::WrongCall { name: name.to_owned(), form })
     }
+}
+
+/// The name under which `cel.index(n)` and its like are known.
+fn internal_name(name: &str, args: &[IdedExpr]) -> Option<String> {
+    let mut internal = name.replace("cel.", "@");
+    for arg in args {
+        let Expr::Literal(LiteralValue::Int(number)) = &arg.expr else { return None };
+        if internal.ends_with(|c: char| c.is_ascii_digit()) {
+            internal.push('.');
+        }
+        internal.push_str(&number.inner().to_string());
+    }
+    Some(internal)
 }
 
 /// Whether it is `type(…)`.

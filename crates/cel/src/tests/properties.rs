@@ -84,13 +84,25 @@ fn expressions() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}).exists(x, {b} == x)")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}).map(x, {b})")),
             inner.clone().prop_map(|operand| format!("string({operand})")),
+            inner.clone().prop_map(|operand| format!("optional.of({operand})")),
+            inner.clone().prop_map(|operand| format!("({operand}).?b.?`c.d`")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a})[?{b}].orValue({a})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[?({a}), {{?{b}: {a}}}]")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("cel.bind(y, {a}, [y, {b}])")),
             inner.prop_map(|operand| format!("({operand}).b")),
         ]
     })
 }
 
 fn printed(source: &str) -> Option<String> {
-    Some(print::expression(&Env::default().parser().parse(source).ok()?))
+    Some(print::expression(
+        &Env::default()
+            .parser()
+            .enable_optional_syntax(true)
+            .enable_ident_escape_syntax(true)
+            .parse(source)
+            .ok()?,
+    ))
 }
 
 proptest! {

@@ -1,0 +1,23 @@
+//! Lookup tables: what expressions know beyond the event.
+
+use std::{fmt, sync::Arc};
+
+use base::{Object, Timestamp};
+
+/// A row of a lookup table: its columns by name.
+pub type Row = Arc<Object<'static>>;
+
+/// Lookup tables by name.
+///
+/// Evaluation asks one for every event, so it answers from memory. What it holds may be replaced
+/// while expressions are evaluated: a row that was found stays whole.
+pub trait Lookups: fmt::Debug + Send + Sync {
+    /// The names of the tables.
+    fn names(&self) -> Vec<String>;
+
+    /// The columns of a table, or `None` if there is no such table.
+    fn columns(&self, table: &str) -> Option<Vec<String>>;
+
+    /// The row for a key as of a time, or as of now.
+    fn find(&self, table: &str, key: &str, at: Option<Timestamp>) -> Option<Row>;
+}
