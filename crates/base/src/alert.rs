@@ -87,6 +87,38 @@ pub struct Match {
     pub dedup_values: Vec<String>,
     /// The source's own fields as JSON.
     pub event: String,
+    /// What correlations ask of it; `None` if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Box<Facts>>,
+}
+
+impl Match {
+    /// Whether it is there for correlations alone: it raises no alert and is no row of a table, and
+    /// has neither reasons nor the event.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| facts.is_silent)
+    }
+}
+
+/// What correlations ask of a match.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// See [`Match::is_silent`].
+    #[serde(default)]
+    pub is_silent: bool,
+    /// The fields asked for that the event has.
+    #[serde(default)]
+    pub fields: Vec<Fact>,
+}
+
+/// A field that a correlation asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Its name, as the correlation calls it.
+    pub name: String,
+    /// Its values as text: one, or the members of a list.
+    pub values: Vec<String>,
 }
 
 /// What matches raise: one for each rule and each set of `dedup` values within a window.

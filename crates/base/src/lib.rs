@@ -18,7 +18,7 @@ mod state;
 pub mod state_conformance;
 mod time;
 
-pub use alert::{Alert, Level, Match, Reason, RuleInfo};
+pub use alert::{Alert, Fact, Facts, Level, Match, Reason, RuleInfo};
 pub use column::ColumnType;
 pub use event::{Event, FieldPath, Object, Origin, Value};
 pub use ids::{EventId, ObjectHash};

@@ -48,6 +48,18 @@ pub enum RuleErrorKind {
     /// Another rule has the same id.
     #[error("{0}")]
     Duplicate(String),
+    /// A filter or correlation names a rule that is not there.
+    #[error("{0}")]
+    Reference(String),
+    /// A filter names a rule of another log source.
+    #[error("{0}")]
+    FilterSource(String),
+    /// A filter applies to nothing.
+    #[error("{0}")]
+    Idle(String),
+    /// Another rule has the same name.
+    #[error("{0}")]
+    SameName(String),
 }
 
 impl RuleError {
@@ -79,6 +91,10 @@ impl Explain for RuleError {
             RuleErrorKind::NotStreamed(_) => "DAB0208",
             RuleErrorKind::Cel(error) => return error.code(),
             RuleErrorKind::Duplicate(_) => "DAB0209",
+            RuleErrorKind::Reference(_) => "DAB0210",
+            RuleErrorKind::FilterSource(_) => "DAB0211",
+            RuleErrorKind::Idle(_) => "DAB0212",
+            RuleErrorKind::SameName(_) => "DAB0213",
         })
     }
 

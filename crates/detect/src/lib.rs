@@ -1,12 +1,13 @@
 //! From events to matches: reads rules, routes them to log sources, and evaluates them.
 //!
 //! A rule is a Sigma file as others publish it, or one of ours with a `cel:` expression instead of
-//! Sigma's `detection`. [`load_file`] reads a file; a document that can't be run is a
-//! [`RuleError`] that says why, never a silent omission. [`FullScan`] evaluates every rule that is
+//! Sigma's `detection`. [`load_documents`] reads a file, [`RuleSet`] puts the documents of all files
+//! together; what can't be run is a [`RuleError`] that says why, never a silent omission.
+//! [`FullScan`] evaluates every rule that is
 //! routed to an event's log source, plainly; whatever evaluates faster implements [`Matcher`] too
 //! and must find the same matches.
 //!
-//! Not here: correlation and filter documents and scheduled SQL are recognized and refused with a
+//! Not here: correlation documents and scheduled SQL are recognized and refused with a
 //! reason; deduplication of matches is the next stage's.
 
 mod error;
@@ -15,5 +16,8 @@ mod sigma;
 mod stream;
 
 pub use error::{RuleError, RuleErrorKind};
-pub use rule::{LogSourceSelector, Placeholders, Rule, duplicates, load_file, load_file_with};
+pub use rule::{
+    Document, Filter, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents, load_file,
+    load_file_with,
+};
 pub use stream::{FullScan, Matcher};

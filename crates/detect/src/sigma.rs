@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A `detection`, ready to be evaluated over numbered fields.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Detection {
     /// The fields that the tests name by index.
     pub(crate) fields: Vec<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Detection {
 }
 
 /// A selection: tests under `and` and `or`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Tree {
     All(Vec<Tree>),
     Any(Vec<Tree>),
@@ -42,9 +42,32 @@ pub(crate) enum Tree {
 impl Detection {
     /// Reads the value of a rule's key `detection`.
     pub(crate) fn read(node: &Node, placeholders: &Placeholders) -> Result<Self, RuleError> {
+        // `timeframe` belonged to the aggregations of Sigma 1.
+        Self::read_as("detection", "timeframe", node, placeholders)
+    }
+
+    /// Reads the value of a filter's key `filter`.
+    pub(crate) fn read_filter(node: &Node, placeholders: &Placeholders) -> Result<Self, RuleError> {
+        if let Some(list) = node.get("condition").filter(|node| node.as_scalar().is_none()) {
+            let message = format!(
+                "the `condition` of a filter must be a string, and is {}",
+                list.kind_name()
+            );
+            return Err(list.shape(message));
+        }
+        Self::read_as("filter", "rules", node, placeholders)
+    }
+
+    /// Reads selections and a condition; `other` is a key of another meaning.
+    fn read_as(
+        what: &str,
+        other: &str,
+        node: &Node,
+        placeholders: &Placeholders,
+    ) -> Result<Self, RuleError> {
         let Some(entries) = node.as_map() else {
             let message =
-                format!("`detection` must be a mapping of selections, and is {}", node.kind_name());
+                format!("`{what}` must be a mapping of selections, and is {}", node.kind_name());
             return Err(node.shape(message));
         };
         let mut fields: Vec<String> = Vec::new();
@@ -59,20 +82,40 @@ impl Detection {
         let mut selections = Vec::new();
         for (key, value) in entries {
             let name = key.as_str().unwrap_or_default();
-            // `timeframe` belonged to the aggregations of Sigma 1.
-            if !matches!(name, "condition" | "timeframe") {
+            if name != "condition" && name != other {
                 selections.push(Tree::read(key, value, placeholders, &mut index)?);
                 names.push(name);
             }
         }
         let Some((_, condition)) = node.get_entry("condition") else {
-            let error = node.shape("`detection` has no `condition`");
-            return Err(error.with_help("add `condition: selection` to `detection`"));
+            let error = node.shape(format!("`{what}` has no `condition`"));
+            return Err(error.with_help(format!("add `condition: selection` to `{what}`")));
         };
         let condition = read_condition(condition, &names)?;
         let mut detection = Self { fields, selections, condition };
         detection.order();
         Ok(detection)
+    }
+
+    /// Adds another detection: both must hold. Their selections keep apart, whatever their names.
+    pub(crate) fn and(&mut self, other: &Self) {
+        let mut places = Vec::with_capacity(other.fields.len());
+        for name in &other.fields {
+            let known = self.fields.iter().position(|known| known == name);
+            places.push(known.unwrap_or(self.fields.len()));
+            if known.is_none() {
+                self.fields.push(name.clone());
+            }
+        }
+        let before = self.selections.len();
+        self.selections.extend(other.selections.iter().map(|tree| {
+            let mut tree = tree.clone();
+            tree.renumber(&places);
+            tree
+        }));
+        let own = std::mem::replace(&mut self.condition, Condition::And(Vec::new()));
+        self.condition = Condition::And(vec![own, other.condition.clone().shifted(before)]);
+        self.order();
     }
 }
 
@@ -116,6 +159,16 @@ impl Scalar {
 }
 
 impl Tree {
+    /// Gives fields other numbers: `places` has them by the old ones.
+    fn renumber(&mut self, places: &[usize]) {
+        match self {
+            Self::All(all) | Self::Any(all) => {
+                all.iter_mut().for_each(|tree| tree.renumber(places));
+            }
+            Self::Test(test) => test.renumber(places),
+        }
+    }
+
     fn read(
         key: &Node,
         node: &Node,

@@ -46,6 +46,7 @@ pub(crate) fn hit(user: &str, seconds: i64, event_id: &str) -> Match {
         }],
         dedup_values: vec![user.to_owned()],
         event: r#"{"EventID":10,"big":123456789012345678901234567890}"#.to_owned(),
+        facts: None,
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use base::{Explain, Problem, Report};
 use decode::LogSource;
-use detect::{LogSourceSelector, Rule};
+use detect::{LogSourceSelector, Placeholders, Rule, RuleSet, load_documents};
 
 use crate::error::{Trouble, Unrouted};
 
@@ -28,6 +28,8 @@ const UNROUTED_NAMES_MAX: usize = 10;
 pub struct Project {
     /// The rules that can be run, in the order of their files; ids are unique.
     pub rules: Vec<Arc<Rule>>,
+    /// How many filters are part of the rules.
+    pub filters: usize,
     /// The log sources, by name: the user's, and the shipped ones that the user did not replace.
     pub log_sources: Vec<LogSource>,
     /// What is wrong, in the order of files: what each names is left out.
@@ -88,19 +90,20 @@ impl Project {
     }
 
     fn load_rules(&mut self, roots: &[PathBuf]) {
+        let mut documents = Vec::new();
         self.each_text(roots, |project, path, text| {
-            for rule in detect::load_file(&path.to_string_lossy(), text) {
-                match rule {
-                    Ok(rule) => project.rules.push(Arc::new(rule)),
+            let found = load_documents(&path.to_string_lossy(), text, &Placeholders::new());
+            for document in found {
+                match document {
+                    Ok(document) => documents.push(document),
                     Err(mistake) => project.problem(mistake),
                 }
             }
         });
-        for mistake in detect::duplicates(&self.rules) {
-            self.problem(mistake);
-        }
-        let mut seen = HashSet::with_capacity(self.rules.len());
-        self.rules.retain(|rule| seen.insert(rule.info.id.clone()));
+        let (set, mistakes) = RuleSet::assemble(documents);
+        mistakes.into_iter().for_each(|mistake| self.problem(mistake));
+        self.rules = set.rules;
+        self.filters = set.filters;
     }
 
     /// Hands over the text of one file under the roots after the other, and reports those that
@@ -122,7 +125,7 @@ impl Project {
         let mut routes: BTreeMap<String, usize> = BTreeMap::new();
         for rule in &self.rules {
             if !self.reaches(&rule.log_source) {
-                *routes.entry(describe(&rule.log_source)).or_default() += 1;
+                *routes.entry(rule.log_source.to_string()).or_default() += 1;
             }
         }
         if routes.is_empty() {
@@ -153,20 +156,6 @@ impl Project {
     fn problem(&mut self, problem: impl Explain + Send + Sync + 'static) {
         self.problems.push(Problem::from(problem).report());
     }
-}
-
-/// What a rule asks for, in the words of its file.
-fn describe(asked: &LogSourceSelector) -> String {
-    let keys =
-        [("product", &asked.product), ("category", &asked.category), ("service", &asked.service)];
-    let mut words: Vec<String> = keys
-        .into_iter()
-        .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}: {value}")))
-        .collect();
-    if !asked.names.is_empty() {
-        words.push(format!("log_source: {}", asked.names.join(", ")));
-    }
-    if words.is_empty() { "any log source".to_owned() } else { words.join(", ") }
 }
 
 #[cfg(test)]

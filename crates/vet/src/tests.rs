@@ -50,6 +50,22 @@ fn places(project: &Project, root: &Path) -> Vec<String> {
 }
 
 #[test]
+fn filters_apply_across_files_and_say_where_they_do_not() {
+    let filter = "title: F\nlogsource:\n  product: shop\nfilter:\n  rules:\n    - r2\n    - gone\n  \
+        s:\n    a: b\n  condition: not s\n";
+    let root = project(&[
+        ("log_sources/shop.yml", SOURCE.as_bytes()),
+        ("detections/a/filter.yml", filter.as_bytes()),
+        ("detections/b/r1.yml", rule("r1", "product: shop").as_bytes()),
+        ("detections/b/r2.yml", rule("r2", "product: shop").as_bytes()),
+    ]);
+    let project = load_from(root.path());
+    assert_eq!(ids(&project), ["r1", "r2"]);
+    assert_eq!(project.filters, 1);
+    assert_eq!(places(&project, root.path()), ["DAB0210 detections/a/filter.yml:7:7"]);
+}
+
+#[test]
 fn one_broken_file_stops_no_other() {
     let oversize = vec![b'#'; usize::try_from(limits::CONFIG_FILE_BYTES_MAX).unwrap() + 1];
     let good =

@@ -1,9 +1,9 @@
 //! What loads, and what is reported where.
 
-use base::{Explain, Place};
+use base::{Explain, Level, Place};
 use proptest::prelude::*;
 
-use super::*;
+use super::{keys::parse_duration, *};
 
 const MINIMAL: &str = "title: T\ndetection:\n  selection:\n    a: b\n  condition: selection\n";
 
@@ -352,12 +352,15 @@ fn other_kinds_of_detections_are_refused_aloud() {
         correlation.to_string().starts_with("the correlation `Many` (event_count) is not run yet")
     );
     assert_eq!(correlation.help().unwrap(), "expect that these rules run, each by itself: a, b");
-    let filter =
-        load_one("title: Quiet\nfilter:\n  rules: a\n  sel: {x: y}\n  condition: not sel\n");
+    let filter = load_one(
+        "title: Quiet\nlogsource: {}\nfilter:\n  rules: a\n  sel: {x: y}\n  condition: not sel\n",
+    );
     let filter = filter.unwrap_err();
     assert_eq!(filter.code().0, "DAB0208");
-    assert!(filter.to_string().contains("run without it"));
-    assert_eq!(filter.help().unwrap(), "expect that these rules run unfiltered: a");
+    assert_eq!(
+        filter.to_string(),
+        "the filter `Quiet` changes other rules and can't be run by itself"
+    );
     let sql = load_one("title: Daily\nsql: select 1\nschedule: 1h\n").unwrap_err();
     assert_eq!(sql.code().0, "DAB0208");
     assert!(sql.to_string().contains("not run in the stream"));
@@ -394,19 +397,6 @@ fn placeholders_are_expanded_where_values_are_given() {
     assert!(load_one("title: T\ndetection: {s: {u: '%admins%'}, condition: s}\n").is_ok());
 }
 
-#[test]
-fn repeated_ids_are_found() {
-    let rule = |path, id: &str| {
-        let text = format!("title: T\nid: {id}\ndetection: {{s: {{a: b}}, condition: s}}\n");
-        Arc::new(load_file(path, &text).remove(0).unwrap())
-    };
-    let rules = [rule("a.yml", "1"), rule("b.yml", "2"), rule("c.yml", "1")];
-    let found = duplicates(&rules);
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].to_string(), "the id `1` is that of `T` in a.yml:1 too");
-    assert_eq!((found[0].path.as_str(), found[0].code().0), ("c.yml", "DAB0209"));
-}
-
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC*") {
@@ -420,11 +410,12 @@ proptest! {
                 "title: T", "detection:", "  sel:", "    a: b", "    a|re: '['", "    - x", "    b|all:",
                 "  condition: sel", "---", "action: global", "action: repeat", "cel: a ==", "  - &x y",
                 "    *x : z", "? a", ": b", "logsource:", "  product: windows", "    |", "\t", "  sel: [",
-                "    a|contains|windash|base64offset: -x", "filter: {}", "correlation: x", "sql:", "...",
+                "    a|contains|windash|base64offset: -x", "filter: {}", "filter: {rules: any, s: {a: b}, condition: not s}", "correlation: x", "sql:", "...",
             ]),
             0..24,
         ),
     ) {
-        drop(load_file("x.yml", &lines.join("\n")));
+        let documents = load_documents("x.yml", &lines.join("\n"), &Placeholders::new());
+        drop(RuleSet::assemble(documents.into_iter().flatten().collect()));
     }
 }

@@ -13,6 +13,22 @@ pub(crate) enum Condition {
     AtLeast(usize, Vec<usize>),
 }
 
+impl Condition {
+    /// The same over selections whose numbers are higher by `by`.
+    pub(crate) fn shifted(self, by: usize) -> Self {
+        let all = |all: Vec<Self>| all.into_iter().map(|inner| inner.shifted(by)).collect();
+        match self {
+            Self::Selection(index) => Self::Selection(index + by),
+            Self::And(inner) => Self::And(all(inner)),
+            Self::Or(inner) => Self::Or(all(inner)),
+            Self::Not(inner) => Self::Not(Box::new(inner.shifted(by))),
+            Self::AtLeast(least, members) => {
+                Self::AtLeast(least, members.into_iter().map(|index| index + by).collect())
+            }
+        }
+    }
+}
+
 /// What is wrong with a condition: where in its text (in characters), and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConditionError {

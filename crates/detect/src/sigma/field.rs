@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A field with its values: one test of a selection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FieldTest {
     /// The field's index in the detection; `None` searches all fields.
     pub(crate) field: Option<usize>,
@@ -37,7 +37,7 @@ pub(crate) struct FieldTest {
 }
 
 /// A value: it holds if any of its forms does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ValueTest {
     /// Which of the field's forms are those of the value.
     pub(crate) forms: Range<usize>,
@@ -60,6 +60,17 @@ impl FieldTest {
     /// The forms of a value.
     pub(crate) fn forms_of(&self, value: &ValueTest) -> &[Test] {
         self.forms.get(value.forms.clone()).unwrap_or_default()
+    }
+
+    /// Gives fields other numbers: `places` has them by the old ones.
+    pub(super) fn renumber(&mut self, places: &[usize]) {
+        let place = |field: usize| places.get(field).copied().unwrap_or(field);
+        self.field = self.field.map(place);
+        for form in &mut self.forms {
+            if let Test::Field(other, _) = form {
+                *other = place(*other);
+            }
+        }
     }
 
     /// Reads a line such as `Image|endswith: ['\a.exe', '\b.exe']`.

@@ -9,7 +9,7 @@ use super::text::TextTest;
 use crate::stream::fields::Leaf;
 
 /// A test of one value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Test {
     Text(TextTest),
     Number(NumberTest),
@@ -53,7 +53,7 @@ pub(crate) enum Number {
 }
 
 /// A number that a rule asks for: matches numbers and text that spells it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NumberTest {
     pub(crate) number: Number,
     /// As the rule spells it, in lower case.

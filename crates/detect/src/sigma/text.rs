@@ -22,7 +22,7 @@ pub(crate) fn is_lower(text: &str) -> bool {
 }
 
 /// A string ready to be matched against text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TextTest {
     is_cased: bool,
     /// The pairs of characters that any matching text has, in lower case.
@@ -65,7 +65,7 @@ impl Bigrams {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Shape {
     /// `*`: any text.
     Anything,
@@ -77,7 +77,7 @@ enum Shape {
 }
 
 /// Segments between `*`s.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Glob {
     /// Matched at the start of the text.
     first: Vec<Atom>,
@@ -96,7 +96,7 @@ pub(super) enum Atom {
 }
 
 /// A segment that is looked for by its longest plain part.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Segment {
     before: Vec<Atom>,
     needle: Option<Box<Finder<'static>>>,

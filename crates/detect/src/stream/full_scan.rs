@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use base::{Event, FieldPath, Match, SigmaRoute, event::write_json_text, limits};
+use base::{Event, Match, SigmaRoute, limits};
 use cel::EvalError;
 
 use self::{
@@ -83,38 +83,32 @@ impl FullScan {
     /// Evaluates one rule.
     fn run(&self, bound: &Bound, fields: &mut Fields<'_>, event: &Event<'_>) -> Option<Match> {
         let rule = self.rules.get(bound.rule)?;
-        let reasons = match &rule.body {
-            Body::Sigma(detection) => {
-                let mut evaluation = Evaluation::new(detection, &bound.paths, fields);
-                if !evaluation.holds() {
+        if let Body::Cel(program) = &rule.body {
+            match program.matches(event) {
+                Ok(true) => {}
+                // A field that the event lacks is no mistake of the rule's.
+                Ok(false) | Err(EvalError::NoSuchField { .. } | EvalError::NoSuchKey(_)) => {
                     return None;
                 }
-                evaluation.reasons()
-            }
-            Body::Cel(program) => match program.matches(event) {
-                Ok(false) => return None,
-                Ok(true) => {
-                    let mut reasons = program.explain(event).map_or(Vec::new(), |(_, why)| why);
-                    reasons.truncate(limits::MATCH_REASONS_MAX);
-                    reasons
-                }
-                // A field that the event lacks is no mistake of the rule's.
-                Err(EvalError::NoSuchField { .. } | EvalError::NoSuchKey(_)) => return None,
                 Err(error) => {
                     self.fail(bound.rule, error.to_string());
                     return None;
                 }
-            },
-        };
-        Some(Match {
-            rule: rule.info.clone(),
-            time: event.time,
-            event_id: event.id.to_string(),
-            log_source: event.log_source.to_owned(),
-            reasons,
-            dedup_values: bound.dedup.iter().map(|path| dedup_value(event, path)).collect(),
-            event: event_json(event),
-        })
+            }
+        }
+        if let Some(detection) = rule.detection()
+            && !Evaluation::new(detection, &bound.paths, fields).holds()
+        {
+            return None;
+        }
+        Some(rule.matched(event, &bound.asked, || match &rule.body {
+            Body::Sigma(detection) => Evaluation::new(detection, &bound.paths, fields).reasons(),
+            Body::Cel(program) => {
+                let mut reasons = program.explain(event).map_or(Vec::new(), |(_, why)| why);
+                reasons.truncate(limits::MATCH_REASONS_MAX);
+                reasons
+            }
+        }))
     }
 }
 
@@ -158,35 +152,6 @@ impl Matcher for FullScan {
         }
         errors
     }
-}
-
-/// The value that tells one alert from the next; empty if the field is absent or null.
-fn dedup_value(event: &Event<'_>, path: &FieldPath) -> String {
-    let mut values = Vec::new();
-    event.any(path, &mut |value| {
-        values.extend(value.display());
-        false
-    });
-    values.join(",")
-}
-
-/// The event as JSON; for one that is too long, an object that says so.
-fn event_json(event: &Event<'_>) -> String {
-    let json = event.to_json();
-    if json.len() <= limits::MATCH_EVENT_BYTES_MAX {
-        return json;
-    }
-    let mut out = String::from("{\"event_id\":");
-    write_json_text(&event.id.to_string(), &mut out);
-    out.push_str(",\"omitted\":");
-    let reason = format!(
-        "the event has {} bytes, more than the {} that a match carries; find it by its event_id",
-        json.len(),
-        limits::MATCH_EVENT_BYTES_MAX
-    );
-    write_json_text(&reason, &mut out);
-    out.push('}');
-    out
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base::{FieldPath, SigmaRoute};
 
 use crate::{
-    rule::{Body, Rule},
+    rule::{Asked, Rule},
     sigma::text::lower,
     stream::fields::Fields,
 };
@@ -39,7 +39,7 @@ pub(super) struct Bound {
     pub(super) rule: usize,
     /// For each field of the detection, its index among the plan's paths.
     pub(super) paths: Vec<usize>,
-    pub(super) dedup: Vec<FieldPath>,
+    pub(super) asked: Asked,
     /// Another mapping may lead to the same rule.
     pub(super) has_twin: bool,
 }
@@ -47,7 +47,7 @@ pub(super) struct Bound {
 /// How an event reaches a rule.
 struct Way {
     paths: Vec<usize>,
-    dedup: Vec<FieldPath>,
+    asked: Asked,
     /// Empty: always.
     conditions: Vec<Vec<usize>>,
 }
@@ -65,7 +65,7 @@ impl Plan {
             let ways = plan.ways(rule, routes, &conditions);
             let has_twin = ways.len() > 1;
             for way in ways {
-                let bound = Bound { rule: index, paths: way.paths, dedup: way.dedup, has_twin };
+                let bound = Bound { rule: index, paths: way.paths, asked: way.asked, has_twin };
                 groups.entry(way.conditions).or_default().push(bound);
             }
         }
@@ -129,19 +129,15 @@ impl Plan {
     ) {
         let mapped =
             |name: &String| route.fields.get(name).map_or_else(|| name.clone(), Clone::clone);
-        let names = match &rule.body {
-            Body::Sigma(detection) => detection.fields.as_slice(),
-            Body::Cel(_) => &[],
-        };
+        let names = rule.detection().map_or(&[][..], |detection| detection.fields.as_slice());
         let paths = names.iter().map(|name| self.path(&mapped(name))).collect::<Vec<_>>();
-        let dedup =
-            rule.info.dedup.iter().map(|name| FieldPath::new(mapped(name))).collect::<Vec<_>>();
+        let asked = Asked::new(rule, &route.fields);
         let is_always = condition.is_empty();
-        let known = ways.iter_mut().find(|way| way.paths == paths && way.dedup == dedup);
+        let known = ways.iter_mut().find(|way| way.paths == paths && way.asked == asked);
         match known {
             None => {
                 let conditions = if is_always { Vec::new() } else { vec![condition.to_vec()] };
-                ways.push(Way { paths, dedup, conditions });
+                ways.push(Way { paths, asked, conditions });
             }
             // A way that is always open stays so.
             Some(way) if way.conditions.is_empty() => {}

@@ -1,0 +1,124 @@
+//! What a rule says of an event that it holds for.
+
+use std::collections::BTreeMap;
+
+use base::{
+    Event, Fact, Facts, FieldPath, Match, Reason, RuleInfo, event::write_json_text, limits,
+};
+
+use super::Rule;
+
+/// Where the values are that a match carries, under one mapping of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Those of [`RuleInfo::dedup`].
+    dedup: Vec<FieldPath>,
+    /// Those of [`Rule::facts`].
+    facts: Vec<FieldPath>,
+}
+
+impl Asked {
+    /// The places of a rule's values where `mapping` says how the event calls Sigma's fields.
+    pub(crate) fn new(rule: &Rule, mapping: &BTreeMap<String, String>) -> Self {
+        let path = |name: &String| {
+            FieldPath::new(mapping.get(name).map_or_else(|| name.clone(), Clone::clone))
+        };
+        Self {
+            dedup: rule.info.dedup.iter().map(path).collect(),
+            facts: rule.facts.iter().map(path).collect(),
+        }
+    }
+}
+
+impl Rule {
+    /// The match with an event that the rule holds for. `reasons` are asked for only if somebody
+    /// will read them: a silent match costs a few short texts.
+    pub(crate) fn matched(
+        &self,
+        event: &Event<'_>,
+        asked: &Asked,
+        reasons: impl FnOnce() -> Vec<Reason>,
+    ) -> Match {
+        let facts = self.facts_of(event, asked);
+        let (time, event_id) = (event.time, event.id.to_string());
+        let log_source = event.log_source.to_owned();
+        if self.is_silent {
+            return Match {
+                rule: slim(&self.info),
+                time,
+                event_id,
+                log_source,
+                reasons: Vec::new(),
+                dedup_values: Vec::new(),
+                event: String::new(),
+                facts,
+            };
+        }
+        Match {
+            rule: self.info.clone(),
+            time,
+            event_id,
+            log_source,
+            reasons: reasons(),
+            dedup_values: asked.dedup.iter().map(|path| values(event, path).join(",")).collect(),
+            event: event_json(event),
+            facts,
+        }
+    }
+
+    fn facts_of(&self, event: &Event<'_>, asked: &Asked) -> Option<Box<Facts>> {
+        if !self.is_correlated {
+            return None;
+        }
+        let mut fields = Vec::with_capacity(self.facts.len());
+        for (name, path) in self.facts.iter().zip(&asked.facts) {
+            let values = values(event, path);
+            if !values.is_empty() {
+                fields.push(Fact { name: name.clone(), values });
+            }
+        }
+        Some(Box::new(Facts { is_silent: self.is_silent, fields }))
+    }
+}
+
+/// The rule's id alone: all that correlations look at.
+fn slim(info: &RuleInfo) -> RuleInfo {
+    RuleInfo {
+        id: info.id.clone(),
+        title: String::new(),
+        level: info.level,
+        tags: Vec::new(),
+        dedup: Vec::new(),
+        dedup_window_seconds: 0,
+        file: String::new(),
+    }
+}
+
+/// The values of a field as text; none if it is absent or null.
+fn values(event: &Event<'_>, path: &FieldPath) -> Vec<String> {
+    let mut values = Vec::new();
+    event.any(path, &mut |value| {
+        values.extend(value.display().map(std::borrow::Cow::into_owned));
+        false
+    });
+    values
+}
+
+/// The event as JSON; for one that is too long, an object that says so.
+fn event_json(event: &Event<'_>) -> String {
+    let json = event.to_json();
+    if json.len() <= limits::MATCH_EVENT_BYTES_MAX {
+        return json;
+    }
+    let mut out = String::from("{\"event_id\":");
+    write_json_text(&event.id.to_string(), &mut out);
+    out.push_str(",\"omitted\":");
+    let reason = format!(
+        "the event has {} bytes, more than the {} that a match carries; find it by its event_id",
+        json.len(),
+        limits::MATCH_EVENT_BYTES_MAX
+    );
+    write_json_text(&reason, &mut out);
+    out.push('}');
+    out
+}
