@@ -187,6 +187,10 @@ pub const CEL_COMPUTED_REGEX_BYTES_MAX: usize = 256 << 10;
 /// How many computed regular expressions a CEL expression keeps compiled.
 pub const CEL_REGEX_CACHE_MAX: usize = 64;
 
+/// How many alternatives are kept of what must hold for a CEL expression to be true: as many
+/// values as the longest lists of indicators that rules spell out.
+pub const CEL_NECESSARY_MAX: usize = 1000;
+
 /// How long an object must be unchanged before its unterminated last record counts as a record:
 /// longer than writers hold back a half-written line.
 pub const OBJECT_SETTLE_SECONDS_DEFAULT: u64 = 30;

@@ -22,6 +22,7 @@ mod eval;
 mod functions;
 mod lookup;
 mod lower;
+mod necessary;
 mod net;
 mod node;
 mod path;
@@ -40,6 +41,7 @@ use node::Node;
 
 pub use error::{CelError, CelErrorKind, EvalError};
 pub use lookup::{Lookups, Row};
+pub use necessary::{FieldTest, Literal, Necessary, Predicate};
 pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};
 pub use value::{CelList, CelMap, CelType, CelValue};
@@ -165,6 +167,21 @@ impl Program {
         bindings: &'a [(CelValue<'a>, CelValue<'a>)],
     ) -> Result<CelValue<'a>, EvalError> {
         self.evaluation(Root::Values(bindings)).eval(&self.root)
+    }
+
+    /// What must hold for an event for the expression to be true.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let program = dab_cel::Program::compile("user.name == 'root' && count > 3")?;
+    /// let dab_cel::Necessary::AnyOf(tests) = program.necessary() else { unreachable!() };
+    /// assert_eq!(tests[0].field, "user.name");
+    /// # Ok::<(), dab_cel::CelError>(())
+    /// ```
+    #[must_use]
+    pub fn necessary(&self) -> Necessary {
+        necessary::necessary(&self.root)
     }
 
     fn evaluation<'a>(&'a self, root: Root<'a>) -> Evaluation<'a> {

@@ -1,6 +1,7 @@
 //! What expressions promise over events, and what people are told when they don't hold.
 
 mod extensions;
+mod necessary;
 mod properties;
 
 use std::borrow::Cow;
