@@ -6,14 +6,11 @@ use std::{
     time::Duration,
 };
 
-use base::{Clock, Problem, Report, StateStore, SystemClock};
+use base::{Clock, Problem, Report, SystemClock};
 use collect::{BucketSettings, Location};
 use decode::Decoder;
 use detect::FullScan;
-use lake::{
-    Lake,
-    state::{LocalState, ObjectState},
-};
+use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
 use serve::{BucketSpec, Observer, Parts, Secret, StopSwitch, Token};
 use vet::Project;
@@ -71,13 +68,7 @@ impl Host {
         observer: Arc<dyn Observer>,
     ) -> Result<Parts, Problem> {
         let lake = self.lake()?;
-        let state: Arc<dyn StateStore> = match lake.folder() {
-            Some(folder) => Arc::new(LocalState::open(&folder.join(lake::layout::STATE))?),
-            None => {
-                let root = self.location(&self.settings.lake)?.prefix().clone();
-                Arc::new(ObjectState::new(lake.store(), root.join(lake::layout::STATE)))
-            }
-        };
+        let state = lake.state()?;
         let routes = project
             .log_sources
             .iter()

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use base::{Clock, Match, Quarantined, fault};
+use base::{Clock, Match, Quarantined, StateStore, fault};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{
@@ -24,6 +24,7 @@ use crate::{
     batch::{Batch, Manifest},
     layout,
     snapshot::{Catalog, TableSnapshot},
+    state::{LocalState, ObjectState},
     table::Table,
 };
 
@@ -80,10 +81,16 @@ impl Lake {
         self.folder.as_deref()
     }
 
-    /// The store it is on.
-    #[must_use]
-    pub fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.store)
+    /// The store for small state that lies beside the tables.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalState::open`].
+    pub fn state(&self) -> Result<Arc<dyn StateStore>, LakeError> {
+        Ok(match &self.folder {
+            Some(folder) => Arc::new(LocalState::open(&folder.join(layout::STATE))?),
+            None => Arc::new(ObjectState::new(Arc::clone(&self.store), self.path(layout::STATE))),
+        })
     }
 
     /// The address of an object, for messages.

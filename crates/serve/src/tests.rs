@@ -12,7 +12,7 @@ use base::{Clock as _, FixedClock, Timestamp, limits};
 use collect::{BucketSettings, Location};
 use decode::{Decoder, LogSource};
 use detect::FullScan;
-use lake::{Lake, state::LocalState};
+use lake::Lake;
 use tempfile::TempDir;
 
 use crate::{
@@ -102,13 +102,14 @@ impl Building {
     }
 
     fn parts(&self, log_source: &str) -> Parts {
+        let lake = self.lake();
         let log_source = LogSource::parse("doors.yml", log_source).unwrap();
         let routes = BTreeMap::from([("doors".to_owned(), log_source.sigma.clone())]);
         let rules = detect::load_file("forced.yml", FORCED);
         let rules = rules.into_iter().map(|rule| Arc::new(rule.unwrap())).collect();
         Parts {
-            lake: self.lake(),
-            state: Arc::new(LocalState::open(&self.path("lake/state")).unwrap()),
+            state: lake.state().unwrap(),
+            lake,
             decoders: vec![Arc::new(Decoder::new(log_source).unwrap())],
             matcher: Arc::new(FullScan::new(rules, &routes)),
             receivers: Vec::new(),
