@@ -5,6 +5,7 @@
 //! and detecting cost. Every run starts with an empty lake and is believed only if it stored as
 //! many events as the corpus has.
 
+pub(crate) mod detect;
 mod measure;
 mod project;
 
@@ -128,11 +129,16 @@ fn build(root: &Path) -> Result<PathBuf, Failure> {
     command.args(["build", "--locked", "--package", "dab", "--bin", "dab", "--release"]);
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let said = process::output(&mut command)?;
+    executable(&said).ok_or_else(|| "cargo named no executable of `dab`".to_owned())
+}
+
+/// The last executable that cargo's messages name.
+fn executable(said: &str) -> Option<PathBuf> {
     let messages = said.lines().filter_map(|line| serde_json::from_str(line).ok());
     let mut executables = messages.filter_map(|message: serde_json::Value| {
         message.get("executable").and_then(|path| path.as_str()).map(PathBuf::from)
     });
-    executables.next_back().ok_or_else(|| "cargo named no executable of `dab`".to_owned())
+    executables.next_back()
 }
 
 /// The folder beside the build's output that holds corpora and lakes.
@@ -194,21 +200,29 @@ fn table(all: &[Measured]) -> String {
 }
 
 fn write(root: &Path, all: &[Measured], rules: usize) -> Result<PathBuf, Failure> {
-    let git = |words: &[&str]| process::output(process::command("git", root).args(words));
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?.trim().to_owned();
-    let changed = !git(&["status", "--porcelain"])?.trim().is_empty();
-    let results = json!({
-        "version": 1,
-        "command": std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-        "commit": commit,
-        "uncommitted_changes": changed,
+    let facts = json!({
         "machine": measure::machine(),
         "detections": rules,
         "units": "bytes decompressed; one core; MB is 10^6 bytes",
         "measured": all.iter().map(Measured::json).collect::<Vec<_>>(),
     });
+    save(root, "ingest", facts)
+}
+
+/// Writes figures to `bench/results`, with the commit and command that they come from.
+fn save(root: &Path, kind: &str, mut results: Value) -> Result<PathBuf, Failure> {
+    let git = |words: &[&str]| process::output(process::command("git", root).args(words));
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?.trim().to_owned();
+    let changed = !git(&["status", "--porcelain"])?.trim().is_empty();
+    if let Some(entries) = results.as_object_mut() {
+        let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+        entries.insert("version".to_owned(), json!(1));
+        entries.insert("command".to_owned(), json!(command));
+        entries.insert("commit".to_owned(), json!(commit));
+        entries.insert("uncommitted_changes".to_owned(), json!(changed));
+    }
     let folder = root.join("bench/results");
-    let path = folder.join(format!("ingest-{commit}.json"));
+    let path = folder.join(format!("{kind}-{commit}.json"));
     let text = format!("{results:#}\n");
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(&path, text))

@@ -32,6 +32,11 @@ usage: cargo xtask <task> [options]
     --corpus NAME   only this one: cloudtrail, windows or mix
     --runs N        runs of each, the median is shown (default 3)
     --rules N       how many detections are loaded (default 100)
+  bench detect    measure detection beside RSigma on the same events, and compare what both find
+    --lane A,B      mordor, flat, evtx, proc, cloudtrail, cel-aws, cel-okta (default: all)
+    --rules N,M     how many of SigmaHQ's rules, or `all` (default 100,1000,all)
+    --events N      how many events each figure is measured over (default 20000)
+    --runs N        runs of each engine in turn, the median is shown (default 3)
   ci              what a build server runs: tidy, format, clippy, test
   help            this text
 
@@ -54,6 +59,10 @@ fn main() -> ExitCode {
         },
         ["bench", "ingest", options @ ..] => match bench::Options::read(options) {
             Ok(options) => bench::run(&root, &options),
+            Err(failure) => return usage(&failure),
+        },
+        ["bench", "detect", options @ ..] => match bench::detect::Options::read(options) {
+            Ok(options) => bench::detect::run(&root, &options),
             Err(failure) => return usage(&failure),
         },
         [] | ["help" | "-h" | "--help"] => {

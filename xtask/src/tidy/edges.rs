@@ -26,6 +26,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The binary turns settings into the stages' own; `dab demo` plays the logs that the tests'
     // generator makes.
     ("dab", BINARY),
+    // Measures detection beside another engine.
+    ("dab-bench-detect", &["dab-base", "dab-decode", "dab-detect"]),
     // Feeds bytes to whatever reads bytes.
     ("dab-fuzz", STAGES),
     ("xtask", &[]),
