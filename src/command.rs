@@ -36,8 +36,8 @@ pub(crate) enum Command {
     Quarantine(quarantine::Action),
     /// Tells what each source is doing.
     Status,
-    /// Loads the detections and log sources, and lists what is wrong with them.
-    Rules,
+    /// Checks and tests detections.
+    Rules(rules::Args),
     /// Prints the JSON schema of the settings.
     Schema,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
         Command::Alerts(args) => alerts::run(&args, config, output).await,
         Command::Quarantine(action) => quarantine::run(action, config, output).await,
         Command::Status => status::run(config, output).await,
-        Command::Rules => rules::run(config, output),
+        Command::Rules(args) => rules::run(&args, config, output),
         Command::Schema => Ok(schema::run()),
     }
 }

@@ -21,13 +21,16 @@ struct Cli {
     command: Command,
 
     /// The settings.
-    #[arg(long, global = true, default_value = "dab.yaml", value_name = "FILE")]
+    #[arg(long, global = true, default_value = CONFIG_DEFAULT, value_name = "FILE")]
     config: std::path::PathBuf,
 
     /// How results are written.
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     output: Output,
 }
+
+/// Where the settings are looked for if the command line does not say.
+const CONFIG_DEFAULT: &str = "dab.yaml";
 
 /// Everything is fine.
 const FINE: u8 = 0;

@@ -1,8 +1,11 @@
 //! What is printed: data to the standard output, everything else to the standard error.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    time::Duration,
+};
 
-use base::Report;
+use base::{Clock as _, Report, SystemClock};
 use lake::query::csv;
 
 /// How results are written.
@@ -90,6 +93,49 @@ pub(crate) fn plain(text: &str) -> String {
 /// Whether what is printed goes to a person.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// How far something has come: a line on the standard error that writes over itself, only for a
+/// person at a terminal who has waited for a while.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    what: &'static str,
+    total: usize,
+    done: usize,
+    /// When it is told next; never where nobody looks.
+    next: Option<Duration>,
+    is_shown: bool,
+}
+
+impl Progress {
+    /// How long nothing is said, and how long between two lines.
+    const QUIET: Duration = Duration::from_secs(1);
+    const BETWEEN: Duration = Duration::from_millis(100);
+
+    pub(crate) fn new(what: &'static str, total: usize) -> Self {
+        let next = io::stderr().is_terminal().then(|| SystemClock.monotonic() + Self::QUIET);
+        Self { what, total, done: 0, next, is_shown: false }
+    }
+
+    /// One more is done.
+    pub(crate) fn step(&mut self) {
+        self.done += 1;
+        let now = SystemClock.monotonic();
+        if self.next.is_none_or(|next| now < next) {
+            return;
+        }
+        self.next = Some(now + Self::BETWEEN);
+        self.is_shown = true;
+        let Self { what, total, done, .. } = self;
+        write!(io::stderr().lock(), "\r{done} of {total} {what}\x1b[K").unwrap_or_default();
+    }
+
+    /// Makes room for other lines.
+    pub(crate) fn clear(&mut self) {
+        if std::mem::take(&mut self.is_shown) {
+            write!(io::stderr().lock(), "\r\x1b[K").unwrap_or_default();
+        }
+    }
 }
 
 /// A count with thousands separated, for people.

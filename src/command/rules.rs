@@ -1,46 +1,50 @@
-//! `dab rules`: what the project's files hold, and what is wrong with them.
+//! `dab rules`: what the project's files hold, what is wrong with them, and whether detections do
+//! what their authors mean.
 
-use std::path::Path;
+mod check;
+mod test;
+
+use std::path::{Path, PathBuf};
 
 use base::Problem;
-use serde_json::json;
+use vet::Project;
 
-use crate::{
-    host::process::Host,
-    output::{self, Output},
-};
+use crate::{host::process::Host, output::Output};
 
-pub(crate) fn run(config: &Path, output: Output) -> Result<u8, Problem> {
-    let project = Host::open(config)?.project();
-    for report in &project.problems {
-        match output {
-            Output::Json => output::line(&json!({ "problem": report }).to_string()),
-            Output::Table | Output::Csv => output::line(&report.to_string()),
-        }
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Without one, the whole project is checked.
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+/// What to do with detections.
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Loads the project's detections and log sources, and lists what is wrong with them.
+    Check,
+    /// Runs the tests that are written beside detections.
+    Test(test::Args),
+}
+
+pub(crate) fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
+    match &args.action {
+        None | Some(Action::Check) => check::run(config, output),
+        Some(Action::Test(args)) => test::run(args, config, output),
     }
-    for note in &project.notes {
-        match output {
-            Output::Json => output::line(&json!({ "note": note }).to_string()),
-            Output::Table | Output::Csv => {
-                output::line(&note.to_string().replacen("error[", "note[", 1));
-            }
-        }
+}
+
+/// The detections under `paths`, or else the project's, with the project's log sources; and the
+/// files and folders they come from. Without settings, the log sources are those that come with
+/// dab.
+fn project(paths: &[PathBuf], config: &Path) -> Result<(Project, Vec<PathBuf>), Problem> {
+    if paths.is_empty() {
+        let host = Host::open(config)?;
+        return Ok((host.project(), host.detections()));
     }
-    let (rules, log_sources) = (project.rules.len(), project.log_sources.len());
-    let (files, problems) = (project.files, project.problems.len());
-    match output {
-        Output::Json => output::line(
-            &json!({
-                "files": files,
-                "detections": rules,
-                "log_sources": log_sources,
-                "problems": problems,
-            })
-            .to_string(),
-        ),
-        Output::Table | Output::Csv => output::line(&format!(
-            "{files} files: {rules} detections, {log_sources} log sources, {problems} problems"
-        )),
-    }
-    Ok(if problems == 0 { crate::FINE } else { crate::FILES })
+    let is_there = config.try_exists().unwrap_or(true);
+    let is_default = config == Path::new(crate::CONFIG_DEFAULT);
+    let log_sources =
+        if is_there || !is_default { Host::open(config)?.log_sources() } else { Vec::new() };
+    Ok((vet::load(paths, &log_sources, true), paths.to_vec()))
 }

@@ -54,11 +54,22 @@ impl Host {
 
     /// The rules and log sources.
     pub(crate) fn project(&self) -> Project {
+        vet::load(&self.detections(), &self.log_sources(), true)
+    }
+
+    /// Where the detections are.
+    pub(crate) fn detections(&self) -> Vec<PathBuf> {
+        self.joined(&self.settings.detections)
+    }
+
+    /// Where the user's own log sources are.
+    pub(crate) fn log_sources(&self) -> Vec<PathBuf> {
+        self.joined(&self.settings.log_sources)
+    }
+
+    fn joined(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         let join = |path: &PathBuf| self.base.join(path.strip_prefix(".").unwrap_or(path));
-        let paths = |paths: &[PathBuf]| paths.iter().map(join).collect();
-        let (detections, log_sources): (Vec<_>, Vec<_>) =
-            (paths(&self.settings.detections), paths(&self.settings.log_sources));
-        vet::load(&detections, &log_sources, true)
+        paths.iter().map(join).collect()
     }
 
     /// Everything a pipeline needs.

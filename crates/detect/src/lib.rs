@@ -7,13 +7,17 @@
 //! routed to an event's log source, plainly; whatever evaluates faster implements [`Matcher`] too
 //! and must find the same matches.
 //!
+//! [`explain`] says why a rule matches an event, or why not, test by test.
+//!
 //! Not here: correlation documents and scheduled SQL are recognized and refused with a
 //! reason; deduplication of matches is the next stage's.
 
 mod error;
+pub mod explain;
 mod rule;
 mod sigma;
 mod stream;
+pub mod yaml;
 
 pub use error::{RuleError, RuleErrorKind};
 pub use rule::{

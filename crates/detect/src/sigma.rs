@@ -28,6 +28,8 @@ pub(crate) struct Detection {
     /// The fields that the tests name by index.
     pub(crate) fields: Vec<String>,
     pub(crate) selections: Vec<Tree>,
+    /// What each selection is called.
+    pub(crate) names: Vec<String>,
     pub(crate) condition: Condition,
 }
 
@@ -92,7 +94,8 @@ impl Detection {
             return Err(error.with_help(format!("add `condition: selection` to `{what}`")));
         };
         let condition = read_condition(condition, &names)?;
-        let mut detection = Self { fields, selections, condition };
+        let names = names.into_iter().map(str::to_owned).collect();
+        let mut detection = Self { fields, selections, names, condition };
         detection.order();
         Ok(detection)
     }
@@ -113,6 +116,7 @@ impl Detection {
             tree.renumber(&places);
             tree
         }));
+        self.names.extend(other.names.iter().cloned());
         let own = std::mem::replace(&mut self.condition, Condition::And(Vec::new()));
         self.condition = Condition::And(vec![own, other.condition.clone().shifted(before)]);
         self.order();

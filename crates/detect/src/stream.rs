@@ -1,7 +1,7 @@
 //! Evaluation of rules over events as they pass.
 
 pub(crate) mod fields;
-mod full_scan;
+pub(crate) mod full_scan;
 
 use std::sync::Arc;
 

@@ -4,6 +4,9 @@
 //! looks at [`Project::problems`].
 
 mod error;
+mod mistake;
+mod suite;
+pub mod trace;
 mod walk;
 
 use std::{
@@ -19,6 +22,8 @@ use detect::{LogSourceSelector, Placeholders, Rule, RuleSet, load_documents};
 use crate::error::{Trouble, Unrouted};
 
 pub use error::VetError;
+pub use mistake::Mistake;
+pub use suite::{Case, Failure, Runner, Suite, Summary, Verdict};
 
 /// How many of the routes that nobody takes a note names.
 const UNROUTED_NAMES_MAX: usize = 10;
@@ -90,8 +95,12 @@ impl Project {
     }
 
     fn load_rules(&mut self, roots: &[PathBuf]) {
+        let roots = suite::rule_roots(roots);
         let mut documents = Vec::new();
-        self.each_text(roots, |project, path, text| {
+        self.each_text(&roots, |project, path, text| {
+            if walk::is_tests(path) {
+                return;
+            }
             let found = load_documents(&path.to_string_lossy(), text, &Placeholders::new());
             for document in found {
                 match document {
@@ -147,15 +156,18 @@ impl Project {
 
     /// Whether events of any log source can get to a rule that asks for `asked`.
     fn reaches(&self, asked: &LogSourceSelector) -> bool {
-        self.log_sources.iter().any(|source| {
-            asked.accepts_name(&source.name)
-                && (!asked.needs_route() || source.sigma.iter().any(|route| asked.accepts(route)))
-        })
+        self.log_sources.iter().any(|source| reaches(source, asked))
     }
 
     fn problem(&mut self, problem: impl Explain + Send + Sync + 'static) {
         self.problems.push(Problem::from(problem).report());
     }
+}
+
+/// Whether events of the log source can get to a rule that asks for `asked`.
+pub(crate) fn reaches(source: &LogSource, asked: &LogSourceSelector) -> bool {
+    asked.accepts_name(&source.name)
+        && (!asked.needs_route() || source.sigma.iter().any(|route| asked.accepts(route)))
 }
 
 #[cfg(test)]

@@ -109,6 +109,28 @@ fn is_yaml(path: &Path) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case("yml") || end.eq_ignore_ascii_case("yaml"))
 }
 
+/// Whether a file is named as one of tests: `root_login.tests.yml`.
+pub(crate) fn is_tests(path: &Path) -> bool {
+    let stem = path.file_stem().map(Path::new);
+    is_yaml(path)
+        && stem.and_then(Path::extension).is_some_and(|end| end.eq_ignore_ascii_case("tests"))
+}
+
+/// The files whose rules the tests in `path` are for: whichever of them is there.
+pub(crate) fn rules_of_tests(path: &Path) -> Vec<PathBuf> {
+    let stem = path.file_stem().and_then(|stem| Path::new(stem).file_stem());
+    let Some(stem) = stem else { return Vec::new() };
+    ["yml", "yaml"]
+        .into_iter()
+        .map(|end| {
+            let mut name = stem.to_owned();
+            name.push(".");
+            name.push(end);
+            path.with_file_name(name)
+        })
+        .collect()
+}
+
 /// Reads a file as text.
 pub(crate) fn read(path: &Path) -> Result<String, VetError> {
     let bytes = read_bytes(path).map_err(|trouble| VetError::new(path, trouble))?;

@@ -12,43 +12,58 @@ use crate::error::{RuleError, RuleErrorKind};
 
 /// A node and where it begins (line and column from 1, the column in characters).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
-    pub(crate) kind: Kind,
+pub struct Node {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters.
+    pub column: u32,
+    /// What stands there.
+    pub kind: Kind,
 }
 
+/// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A single value.
     Scalar(Scalar),
+    /// A list.
     List(Vec<Node>),
+    /// A mapping; no key stands in it twice.
     Map(Vec<(Node, Node)>),
 }
 
+/// A single value as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Scalar {
-    pub(crate) text: String,
+pub struct Scalar {
+    /// Its text, without quotes.
+    pub text: String,
     /// Written without quotes, so that it may be a number, a truth value or null.
-    pub(crate) is_plain: bool,
+    pub is_plain: bool,
     /// Where the first character of `text` stands: for block scalars a line below the node.
-    pub(crate) text_line: u32,
-    pub(crate) text_column: u32,
+    pub text_line: u32,
+    /// The column of that character.
+    pub text_column: u32,
     /// Whether the lines of `text` are the lines of the file, each indented to `text_column`.
-    pub(crate) keeps_lines: bool,
+    pub keeps_lines: bool,
 }
 
 /// What a scalar says by YAML's core schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ScalarType {
+pub enum ScalarType {
+    /// Nothing.
     Null,
+    /// A truth value.
     Bool(bool),
+    /// A number.
     Number,
+    /// Anything else.
     Text,
 }
 
 impl Scalar {
     /// The type by the YAML 1.2 core schema: `yes` and `on` are text.
-    pub(crate) fn scalar_type(&self) -> ScalarType {
+    #[must_use]
+    pub fn scalar_type(&self) -> ScalarType {
         if !self.is_plain {
             return ScalarType::Text;
         }
@@ -88,40 +103,51 @@ impl Node {
         self.error(RuleErrorKind::Shape(message.into()))
     }
 
-    pub(crate) const fn as_scalar(&self) -> Option<&Scalar> {
+    /// The single value, if it is one.
+    #[must_use]
+    pub const fn as_scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
             Kind::List(_) | Kind::Map(_) => None,
         }
     }
 
-    pub(crate) fn as_str(&self) -> Option<&str> {
+    /// The text of a single value.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
         self.as_scalar().map(|scalar| scalar.text.as_str())
     }
 
-    pub(crate) fn as_map(&self) -> Option<&[(Self, Self)]> {
+    /// The entries of a mapping, in order.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&[(Self, Self)]> {
         match &self.kind {
             Kind::Map(entries) => Some(entries),
             Kind::Scalar(_) | Kind::List(_) => None,
         }
     }
 
-    pub(crate) fn is_null(&self) -> bool {
+    /// Whether it is a null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         self.as_scalar().is_some_and(|scalar| scalar.scalar_type() == ScalarType::Null)
     }
 
     /// The entry under `key` of a map.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
         self.get_entry(key).map(|(_, value)| value)
     }
 
     /// The entry under `key` of a map, with the key's own node.
-    pub(crate) fn get_entry(&self, key: &str) -> Option<&(Self, Self)> {
+    #[must_use]
+    pub fn get_entry(&self, key: &str) -> Option<&(Self, Self)> {
         self.as_map()?.iter().find(|(name, _)| name.as_str() == Some(key))
     }
 
     /// What kind of node it is, for messages.
-    pub(crate) fn kind_name(&self) -> &'static str {
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::List(_) => "a list",
             Kind::Map(_) => "a mapping",
@@ -154,7 +180,8 @@ impl Node {
 
 /// Reads all documents of a file. A document that can't be read is an error in its place, and the
 /// next one is read nevertheless.
-pub(crate) fn parse(text: &str) -> Vec<Result<Node, RuleError>> {
+#[must_use]
+pub fn parse(text: &str) -> Vec<Result<Node, RuleError>> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: limits::RULE_DEPTH_MAX,

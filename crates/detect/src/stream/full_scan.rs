@@ -4,7 +4,7 @@
 //! but the look-up of fields. What can be decided before the first event is: which rules run on
 //! which log source under which conditions, and where each finds its fields.
 
-mod evaluate;
+pub(crate) mod evaluate;
 mod plan;
 
 use std::{

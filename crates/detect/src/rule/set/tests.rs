@@ -182,6 +182,7 @@ fn a_filter_covers_rules_whose_log_source_lies_within_its_own() {
         rules_place: (1, 1),
         detection: crate::sigma::Detection {
             fields: Vec::new(),
+            names: Vec::new(),
             selections: Vec::new(),
             condition: crate::sigma::condition::Condition::And(Vec::new()),
         },

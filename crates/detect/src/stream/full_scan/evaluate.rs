@@ -11,7 +11,7 @@ use crate::{
 type Placed = ((u32, u32), Reason);
 
 /// A rule under evaluation.
-pub(super) struct Evaluation<'d, 'f, 'e> {
+pub(crate) struct Evaluation<'d, 'f, 'e> {
     detection: &'d Detection,
     /// Where the detection's fields are among those of the plan.
     paths: &'d [usize],
@@ -19,7 +19,7 @@ pub(super) struct Evaluation<'d, 'f, 'e> {
 }
 
 impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         detection: &'d Detection,
         paths: &'d [usize],
         fields: &'f mut Fields<'e>,
@@ -31,7 +31,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         self.condition(&self.detection.condition)
     }
 
-    fn condition(&mut self, condition: &Condition) -> bool {
+    pub(crate) fn condition(&mut self, condition: &Condition) -> bool {
         match condition {
             Condition::Selection(index) => self.selection(*index),
             Condition::Not(inner) => !self.condition(inner),
@@ -52,11 +52,11 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         missing == 0
     }
 
-    fn selection(&mut self, index: usize) -> bool {
+    pub(crate) fn selection(&mut self, index: usize) -> bool {
         self.detection.selections.get(index).is_some_and(|tree| self.tree(tree))
     }
 
-    fn tree(&mut self, tree: &Tree) -> bool {
+    pub(crate) fn tree(&mut self, tree: &Tree) -> bool {
         match tree {
             Tree::All(all) => all.iter().all(|inner| self.tree(inner)),
             Tree::Any(all) => all.iter().any(|inner| self.tree(inner)),
@@ -64,7 +64,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         }
     }
 
-    fn test(&mut self, test: &FieldTest) -> bool {
+    pub(crate) fn test(&mut self, test: &FieldTest) -> bool {
         let place = self.place(test);
         let holds = if test.all {
             test.values.iter().all(|value| self.forms(test.forms_of(value), place))
@@ -78,7 +78,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
     }
 
     /// Where the test's field is looked up; `None` for a search in all fields.
-    fn place(&mut self, test: &FieldTest) -> Option<usize> {
+    pub(crate) fn place(&mut self, test: &FieldTest) -> Option<usize> {
         test.field.map(|field| self.place_of(field))
     }
 
@@ -87,7 +87,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         self.fields.place(path)
     }
 
-    fn forms(&mut self, forms: &[Test], place: Option<usize>) -> bool {
+    pub(crate) fn forms(&mut self, forms: &[Test], place: Option<usize>) -> bool {
         forms.iter().any(|form| match place {
             Some(place) => self.form(form, place),
             None => self.fields.all().iter().any(|leaf| holds_anywhere(form, leaf)),
@@ -213,7 +213,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
 }
 
 /// A search in all fields looks into strings; only a number is also compared with numbers.
-fn holds_anywhere(form: &Test, leaf: &Leaf<'_>) -> bool {
+pub(crate) fn holds_anywhere(form: &Test, leaf: &Leaf<'_>) -> bool {
     match form {
         Test::Number(_) => form.holds(leaf),
         form => leaf.value.as_str().is_some() && form.holds(leaf),
