@@ -2,6 +2,7 @@
 //! what their authors mean.
 
 mod check;
+mod eval;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -25,12 +26,16 @@ enum Action {
     Check,
     /// Runs the tests that are written beside detections.
     Test(test::Args),
+    /// Reads data from the standard input and says of each event why the detection matches it, or why
+    /// not.
+    Eval(eval::Args),
 }
 
 pub(crate) fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
     match &args.action {
         None | Some(Action::Check) => check::run(config, output),
         Some(Action::Test(args)) => test::run(args, config, output),
+        Some(Action::Eval(args)) => eval::run(args, config, output),
     }
 }
 

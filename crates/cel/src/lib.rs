@@ -30,6 +30,7 @@ mod print;
 mod scan;
 mod steps;
 mod time;
+mod trace;
 mod value;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub use lookup::{Lookups, Row};
 pub use necessary::{FieldTest, Literal, Necessary, Predicate};
 pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};
+pub use trace::{Given, Part, PartKind};
 pub use value::{CelList, CelMap, CelType, CelValue};
 
 /// A compiled expression.
@@ -57,6 +59,7 @@ pub use value::{CelList, CelMap, CelType, CelValue};
 /// ```
 #[derive(Debug)]
 pub struct Program {
+    source: String,
     root: Node,
     fields: Vec<String>,
     regexes: RegexCache,
@@ -113,6 +116,7 @@ impl Program {
         let options = lower::Options { is_checked, container, lookups: lookups.as_deref() };
         let lowered = lower::compile(source, options)?;
         Ok(Self {
+            source: source.to_owned(),
             root: lowered.root,
             fields: lowered.fields,
             regexes: RegexCache::default(),

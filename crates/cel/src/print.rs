@@ -39,7 +39,7 @@ pub(crate) fn test(expr: &IdedExpr) -> String {
 }
 
 /// Whether it is a name, or selections from one.
-fn is_path(expr: &IdedExpr) -> bool {
+pub(crate) fn is_path(expr: &IdedExpr) -> bool {
     match &expr.expr {
         Expr::Ident(_) => true,
         Expr::Select(select) => is_path(&select.operand),

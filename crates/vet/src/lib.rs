@@ -4,6 +4,7 @@
 //! looks at [`Project::problems`].
 
 mod error;
+mod eval;
 mod mistake;
 mod suite;
 pub mod trace;
@@ -22,6 +23,7 @@ use detect::{LogSourceSelector, Placeholders, Rule, RuleSet, load_documents};
 use crate::error::{Trouble, Unrouted};
 
 pub use error::VetError;
+pub use eval::{Evaluated, Evaluator};
 pub use mistake::Mistake;
 pub use suite::{Case, Failure, Runner, Suite, Summary, Verdict};
 
@@ -161,6 +163,24 @@ impl Project {
 
     fn problem(&mut self, problem: impl Explain + Send + Sync + 'static) {
         self.problems.push(Problem::from(problem).report());
+    }
+}
+
+/// The only log source whose events reach the rule; or else why there is none, and those that do.
+pub(crate) fn only_log_source(
+    project: &Project,
+    rule: &Rule,
+) -> Result<String, (String, Vec<String>)> {
+    let reaching = project.log_sources.iter().filter(|source| reaches(source, &rule.log_source));
+    let reaching = reaching.map(|source| source.name.clone()).collect::<Vec<_>>();
+    match reaching.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => {
+            let asked = &rule.log_source;
+            let message = format!("no log source has the events that the rule asks for: `{asked}`");
+            Err((message, reaching))
+        }
+        _ => Err(("events of several log sources reach the rule".to_owned(), reaching)),
     }
 }
 

@@ -136,7 +136,18 @@ fn routes_that_an_event_does_not_take_are_told() {
 fn expressions_tell_their_fields() {
     let event = event(&[("a", Value::Int(1))]);
     let rule = "title: T\ncel: a == 1 && !has(b)\n";
-    assert_eq!(told(rule, &[], &event), "yes the expression\n  - a <- 1\n  - b <- absent\n");
+    let expected = "\
+yes all of
+  yes a == 1
+    - a <- 1
+  yes not
+    no has(b)
+      - b <- absent
+";
+    assert_eq!(told(rule, &[], &event), expected);
     let rule = "title: T\ncel: b == 1\n";
-    assert_eq!(told(rule, &[], &event), "no the expression\n  - b <- absent\n");
+    assert_eq!(told(rule, &[], &event), "no b == 1\n  - b <- absent\n");
+    let rule = "title: T\ncel: a.contains('x')\n";
+    let expected = "no such overload: contains(int, string) a.contains(\"x\")\n  - a <- 1\n";
+    assert_eq!(told(rule, &[], &event), expected);
 }

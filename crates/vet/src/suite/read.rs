@@ -185,21 +185,12 @@ impl Reader<'_> {
                 None => format!("use one of: {}", names().collect::<Vec<_>>().join(", ")),
             }));
         }
-        let reaching = sources.iter().filter(|source| crate::reaches(source, &rule.log_source));
-        let reaching = reaching.map(|source| source.name.as_str()).collect::<Vec<_>>();
-        let wrong = |message: String| Mistake::at(Kind::TestLogSource, self.path, node, message);
-        match reaching.as_slice() {
-            [only] => Ok((*only).to_owned()),
-            [] => {
-                let asked = &rule.log_source;
-                Err(wrong(format!(
-                    "no log source has the events that the rule asks for: `{asked}`"
-                ))
-                .help("add a route under `sigma:` to the log source that has them"))
-            }
-            several => Err(wrong("events of several log sources reach the rule".to_owned())
-                .help(format!("add `log_source` to the test: one of {}", several.join(", ")))),
-        }
+        crate::only_log_source(self.project, rule).map_err(|(message, help)| {
+            Mistake::at(Kind::TestLogSource, self.path, node, message).help(match help.is_empty() {
+                true => "add a route under `sigma:` to the log source that has them".to_owned(),
+                false => format!("add `log_source` to the test: one of {}", help.join(", ")),
+            })
+        })
     }
 
     fn text(&self, node: &Node, key: &str) -> Result<Option<String>, Mistake> {
