@@ -180,6 +180,18 @@ pub const CEL_COMPILE_STACK_BYTES: usize = 32 << 20;
 /// bounds one event to a few milliseconds.
 pub const CEL_STEPS_MAX: u32 = 100_000;
 
+/// How many steps a CEL expression may be estimated to take, at the sizes below: two macros over
+/// lists inside one another pass, three don't.
+pub const CEL_COST_MAX: u64 = 1_000_000;
+
+/// How many members a list or map of an event is taken to have when the cost of a CEL expression is
+/// estimated: ten times the longest lists of the real logs seen that detections go through.
+pub const CEL_COST_MEMBERS: u64 = 100;
+
+/// How many steps a text of an event is taken to cost when the cost of a CEL expression is
+/// estimated: texts of 1 KiB, which only command lines and messages go beyond.
+pub const CEL_COST_TEXT_STEPS: u64 = 4;
+
 /// How large a compiled regular expression that an expression computes may be, in bytes. Literal
 /// ones are compiled once, with the library's own limit of 10 MiB.
 pub const CEL_COMPUTED_REGEX_BYTES_MAX: usize = 256 << 10;

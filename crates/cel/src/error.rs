@@ -57,6 +57,31 @@ pub enum CelErrorKind {
     /// It is larger or deeper than allowed.
     #[error("the expression is too {0}")]
     TooLarge(&'static str),
+    /// It reads a field that the log source does not have.
+    #[error("{message}")]
+    UnknownField {
+        /// What is wrong.
+        message: String,
+        /// What was probably meant.
+        help: Option<String>,
+    },
+    /// It joins values whose types don't go together.
+    #[error("{message}")]
+    Types {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        help: String,
+    },
+    /// It would take too long on ordinary events.
+    #[error(
+        "this may take {steps} steps, more than the {} of an evaluation",
+        limits::CEL_STEPS_MAX
+    )]
+    TooCostly {
+        /// The steps, at most.
+        steps: u64,
+    },
     /// It names a lookup table that does not exist, or a column that the table lacks.
     #[error("{what}")]
     Lookup {
@@ -98,7 +123,10 @@ impl Explain for CelError {
             CelErrorKind::Literal { .. } => "DAB0273",
             CelErrorKind::TooLarge(_) => "DAB0274",
             CelErrorKind::Unsupported { .. } => "DAB0275",
+            CelErrorKind::Types { .. } => "DAB0278",
+            CelErrorKind::UnknownField { .. } => "DAB0279",
             CelErrorKind::Lookup { .. } => "DAB0280",
+            CelErrorKind::TooCostly { .. } => "DAB0260",
         })
     }
 
@@ -116,7 +144,13 @@ impl Explain for CelError {
                 limits::CEL_DEPTH_MAX
             )),
             CelErrorKind::Unsupported { help, .. } => Some((*help).to_owned()),
-            CelErrorKind::Lookup { help, .. } => Some(help.clone()),
+            CelErrorKind::Lookup { help, .. } | CelErrorKind::Types { help, .. } => {
+                Some(help.clone())
+            }
+            CelErrorKind::UnknownField { help, .. } => help.clone(),
+            CelErrorKind::TooCostly { .. } => {
+                Some("put fewer macros over lists inside one another".to_owned())
+            }
         }
     }
 }

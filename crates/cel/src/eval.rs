@@ -94,6 +94,18 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// Goes on with the steps that another evaluation left, inside its macros.
+    pub(crate) fn resuming(mut self, steps: Steps, locals: Vec<CelValue<'a>>) -> Self {
+        self.steps = steps;
+        self.locals = locals;
+        self
+    }
+
+    /// The steps that are left.
+    pub(crate) fn into_steps(self) -> Steps {
+        self.steps
+    }
+
     /// Records the tests that hold.
     pub(crate) fn recording(mut self) -> Self {
         self.reasons = Some(Vec::new());

@@ -4,6 +4,8 @@ mod declarations;
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use cel_parser::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
+
 use crate::{time::TimePart, value::CelType};
 
 pub(crate) use declarations::{DECLARATIONS, Declaration};
@@ -253,6 +255,43 @@ pub(crate) fn is_namespace(name: &str) -> bool {
     let known = DECLARATIONS.iter().map(|known| known.name);
     let mut names = known.chain(MACROS.iter().map(|(name, _)| *name));
     names.any(|known| known.split_once('.').is_some_and(|(first, _)| first == name))
+}
+
+/// The full name of a function or macro in a namespace, if this is a call of one: `ip.f()` may as
+/// well be a call on the field `ip`.
+pub(crate) fn namespaced(
+    target: &IdedExpr,
+    call: &CallExpr,
+    is_bound: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    let Expr::Ident(namespace) = &target.expr else { return None };
+    if is_bound(namespace) || !is_namespace(namespace) {
+        return None;
+    }
+    let name = format!("{namespace}.{}", call.func_name);
+    let is_macro = |wanted: &str| MACROS.iter().any(|(known, _)| *known == wanted);
+    let is_function = match find(&name, false, call.args.len()) {
+        Found::Function(_) => true,
+        // The name is right, and the member call is no better.
+        Found::WrongCall(_) => {
+            !matches!(find(&call.func_name, true, call.args.len() + 1), Found::Function(_))
+        }
+        Found::Unknown(_) => declared(&call.func_name).is_empty() && !is_macro(&call.func_name),
+    };
+    (is_macro(&name) || is_function).then_some(name)
+}
+
+/// The name under which `cel.index(n)` and its like are known.
+pub(crate) fn internal_name(name: &str, args: &[IdedExpr]) -> Option<String> {
+    let mut internal = name.replace("cel.", "@");
+    for arg in args {
+        let Expr::Literal(LiteralValue::Int(number)) = &arg.expr else { return None };
+        if internal.ends_with(|c: char| c.is_ascii_digit()) {
+            internal.push('.');
+        }
+        internal.push_str(&number.inner().to_string());
+    }
+    Some(internal)
 }
 
 fn hint(name: &str) -> Option<String> {

@@ -17,6 +17,8 @@
 //! No expression runs away: its length and depth are limited when it is compiled, its steps when
 //! it is evaluated (`base::limits`, `CEL_…`).
 
+mod check;
+mod cost;
 mod error;
 mod eval;
 mod functions;
@@ -27,10 +29,12 @@ mod net;
 mod node;
 mod path;
 mod print;
+mod quick;
 mod scan;
 mod steps;
 mod time;
 mod trace;
+mod types;
 mod value;
 
 use std::sync::Arc;
@@ -39,13 +43,16 @@ use base::{Event, Object, Reason};
 
 use eval::{Evaluation, RegexCache, Root};
 use node::Node;
+use quick::{Answer, Quick, Quickly};
 
+pub use check::{Checked, Declarations, Schema, check};
 pub use error::{CelError, CelErrorKind, EvalError};
 pub use lookup::{Lookups, Row};
 pub use necessary::{FieldTest, Literal, Necessary, Predicate};
 pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};
 pub use trace::{Given, Part, PartKind};
+pub use types::Type;
 pub use value::{CelList, CelMap, CelType, CelValue};
 
 /// A compiled expression.
@@ -61,6 +68,7 @@ pub use value::{CelList, CelMap, CelType, CelValue};
 pub struct Program {
     source: String,
     root: Node,
+    quick: Quickly,
     fields: Vec<String>,
     regexes: RegexCache,
     lookups: Option<Arc<dyn Lookups>>,
@@ -113,10 +121,13 @@ impl Program {
         container: &str,
         lookups: Option<Arc<dyn Lookups>>,
     ) -> Result<Self, CelError> {
-        let options = lower::Options { is_checked, container, lookups: lookups.as_deref() };
+        let lookups_now = lookups.as_deref();
+        let options =
+            lower::Options { is_checked, container, is_folded: true, lookups: lookups_now };
         let lowered = lower::compile(source, options)?;
         Ok(Self {
             source: source.to_owned(),
+            quick: quick::compile(&lowered.root),
             root: lowered.root,
             fields: lowered.fields,
             regexes: RegexCache::default(),
@@ -131,8 +142,31 @@ impl Program {
     /// Fails if the expression has no value for this event, or one that is not a truth value. For
     /// a detection, [`EvalError::NoSuchField`] usually means: no match.
     pub fn matches(&self, event: &Event<'_>) -> Result<bool, EvalError> {
-        let mut evaluation = self.evaluation(Root::Event(event));
-        truth(&evaluation.eval(&self.root)?)
+        match self.answer(event) {
+            Answer::Yes => Ok(true),
+            Answer::No => Ok(false),
+            // This goes the long way, to say why.
+            Answer::Absent | Answer::Failed | Answer::Exhausted => {
+                let mut evaluation = self.evaluation(Root::Event(event));
+                truth(&evaluation.eval(&self.root)?)
+            }
+        }
+    }
+
+    /// As [`Self::matches`], without saying why the expression has no value: the fastest way to
+    /// ask. Where the answer is [`Verdict::Failed`], [`Self::matches`] gives the reason.
+    #[must_use]
+    pub fn judge(&self, event: &Event<'_>) -> Verdict {
+        match self.answer(event) {
+            Answer::Yes => Verdict::True,
+            Answer::No => Verdict::False,
+            Answer::Absent => Verdict::Absent,
+            Answer::Failed | Answer::Exhausted => Verdict::Failed,
+        }
+    }
+
+    fn answer(&self, event: &Event<'_>) -> Answer {
+        Quick::new(event, &self.regexes, self.lookups.as_deref()).answer(&self.quick)
     }
 
     /// As [`Self::matches`], with the tests of fields that held, in the order of evaluation.
@@ -197,6 +231,19 @@ impl Program {
     pub fn fields(&self) -> &[String] {
         &self.fields
     }
+}
+
+/// What an expression says of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// It has no value, since something that it reads is absent: no match.
+    Absent,
+    /// It has no value for another reason, which is a mistake of the rule's.
+    Failed,
 }
 
 fn truth(value: &CelValue<'_>) -> Result<bool, EvalError> {

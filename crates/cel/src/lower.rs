@@ -1,6 +1,7 @@
 //! From the parser's tree to the compiled form, with all checks on the way.
 
 mod calls;
+mod fold;
 mod syntax;
 
 use std::{borrow::Cow, sync::Arc};
@@ -13,6 +14,7 @@ use cel_parser::{
 };
 
 use crate::{
+    cost,
     error::{CelError, CelErrorKind},
     lookup::Lookups,
     node::{Node, Test},
@@ -35,6 +37,8 @@ pub(crate) struct Options<'o> {
     pub(crate) is_checked: bool,
     /// The namespace in which names are looked up first.
     pub(crate) container: &'o str,
+    /// Whether constants are computed once.
+    pub(crate) is_folded: bool,
     /// The tables it may ask.
     pub(crate) lookups: Option<&'o dyn Lookups>,
 }
@@ -45,6 +49,7 @@ pub(crate) fn compile(source: &str, options: Options<'_>) -> Result<Lowered, Cel
         let mut lowering =
             Lowering { source, info, options, locals: Vec::new(), fields: Vec::new(), test: None };
         let root = lowering.condition(expr)?;
+        cost::check(source, info, expr)?;
         Ok(Lowered { root, fields: lowering.fields })
     })
 }
@@ -140,6 +145,11 @@ impl Lowering<'_> {
 
     /// Compiles any expression.
     fn lower(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
+        let node = self.lower_parts(expr)?;
+        Ok(if self.options.is_folded { fold::fold(node) } else { node })
+    }
+
+    fn lower_parts(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
         match &expr.expr {
             Expr::Literal(literal) => Ok(Node::Literal(constant(literal))),
             Expr::Ident(_) | Expr::Select(_) => self.selection(expr),
@@ -299,7 +309,12 @@ pub(crate) fn error_at(
     let start = usize::try_from(start).unwrap_or_default();
     let mut before = source.get(..start).unwrap_or_default();
     // The parser places a call at its parenthesis; people look for the name.
-    if matches!(expr.expr, Expr::Call(_) | Expr::Struct(_)) {
+    let is_named = match &expr.expr {
+        Expr::Call(call) => !call.func_name.contains(['_', '@']) || call.target.is_some(),
+        Expr::Struct(_) => true,
+        _ => false,
+    };
+    if is_named {
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let shorter = before.trim_end().trim_end_matches(word);
         if shorter.len() < before.trim_end().len() {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// One operation with its operands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Node {
     /// A constant.
     Literal(CelValue<'static>),
@@ -91,7 +91,7 @@ pub(crate) enum Operator {
 }
 
 /// A macro: an expression evaluated for each member.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Macro {
     pub(crate) kind: MacroKind,
     pub(crate) range: Node,
@@ -118,7 +118,7 @@ pub(crate) enum MacroKind {
 }
 
 /// A boolean expression over fields, the smallest that is not itself made of tests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Test {
     pub(crate) inner: Node,
     /// The fields it reads.

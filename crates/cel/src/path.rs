@@ -107,6 +107,11 @@ impl Path {
         self.parts.len()
     }
 
+    /// One of its parts.
+    pub(crate) fn part(&self, at: usize) -> Option<&str> {
+        self.name.get(self.parts.get(at)?.clone())
+    }
+
     /// What an optional value on the way makes of the rest: an optional value.
     fn find_optional<'a>(&self, value: Option<&CelValue<'a>>, from: usize) -> CelValue<'a> {
         let found = match value {

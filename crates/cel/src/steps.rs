@@ -20,6 +20,24 @@ impl Steps {
         Ok(())
     }
 
+    /// Takes `count` steps; answers whether there were so many.
+    #[inline]
+    pub(crate) const fn spend(&mut self, count: u32) -> bool {
+        match self.0.checked_sub(count) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes the steps for reading `bytes` of text; answers whether there were so many.
+    #[inline]
+    pub(crate) fn spend_bytes(&mut self, bytes: usize) -> bool {
+        bytes < BYTES_PER_STEP || self.take_bytes(bytes).is_ok()
+    }
+
     /// Takes a step for each of `count` members.
     pub(crate) fn take_many(&mut self, count: usize) -> Result<(), EvalError> {
         self.take(u32::try_from(count).map_err(|_| EvalError::TooManySteps)?)

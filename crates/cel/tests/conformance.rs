@@ -13,7 +13,10 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use dab_cel::{CelDuration, CelList, CelMap, CelTimestamp, CelType, CelValue, Program};
+use dab_cel::{
+    CelDuration, CelList, CelMap, CelTimestamp, CelType, CelValue, Declarations, Program, Schema,
+    Type, check,
+};
 use serde_json::Value as Json;
 
 #[test]
@@ -23,9 +26,6 @@ fn conforms() {
     let mut count = 0;
     for case in cases.as_array().unwrap() {
         let part = |key: &str| case[key].as_str().unwrap();
-        if case.get("check_only").is_some() {
-            continue;
-        }
         count += 1;
         if let Err(why) = run(case) {
             let name = format!("{}/{}/{}", part("file"), part("section"), part("name"));
@@ -59,6 +59,15 @@ fn run(case: &Json) -> Result<(), String> {
     let is_checked = case.get("disable_check").is_none_or(|value| value != true);
     let container = case.get("container").and_then(Json::as_str).unwrap_or_default();
     let expected = &case["expect"];
+    if let Some(kind) = expected.get("type") {
+        let checked = check(source, &declarations(case));
+        if !checked.problems.is_empty() || checked.kind.to_string() != kind.as_str().unwrap() {
+            return Err(format!("is of type {}: {:?}", checked.kind, checked.problems));
+        }
+        if case.get("check_only").is_some() {
+            return Ok(());
+        }
+    }
     let program = match Program::compile_in(container, source, is_checked) {
         Ok(program) => program,
         Err(_) if expected.get("error").is_some() => return Ok(()),
@@ -73,6 +82,26 @@ fn run(case: &Json) -> Result<(), String> {
         (Err(_), _, Some(_)) => Ok(()),
         (Err(error), ..) => Err(error.to_string()),
     }
+}
+
+/// The names and functions that a case declares.
+fn declarations(case: &Json) -> Declarations {
+    let mut declarations = Declarations::of(Schema::closed());
+    for declared in case.get("type_env").and_then(Json::as_array).into_iter().flatten() {
+        let name = declared["name"].as_str().unwrap();
+        if let Some(kind) = declared.get("type").and_then(Json::as_str) {
+            declarations = declarations.with_variable(name, Type::parse(kind).unwrap());
+        }
+        for overload in declared.get("function").and_then(Json::as_array).into_iter().flatten() {
+            let parameters = overload["params"].as_array().unwrap().iter();
+            let parameters: Vec<&str> = parameters.map(|kind| kind.as_str().unwrap()).collect();
+            let dot = if overload["member"] == true { "." } else { "" };
+            let result = overload["result"].as_str().unwrap();
+            let text = format!("{dot}({}) -> {result}", parameters.join(", "));
+            declarations = declarations.with_function(name, &text);
+        }
+    }
+    declarations
 }
 
 /// A bound value.

@@ -102,28 +102,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// The full name of a function or macro in a namespace, if this is a call of one. `ip.f()` may
-    /// as well be a call on the field `ip`.
+    /// The full name of a function or macro in a namespace, if this is a call of one.
     fn namespaced(&self, target: &IdedExpr, call: &CallExpr) -> Option<String> {
-        let Expr::Ident(namespace) = &target.expr else { return None };
-        if self.local(namespace).is_some() || !functions::is_namespace(namespace) {
-            return None;
-        }
-        let name = format!("{namespace}.{}", call.func_name);
-        let is_macro = functions::MACROS.iter().any(|(known, _)| *known == name);
-        let is_function = match functions::find(&name, false, call.args.len()) {
-            Found::Function(_) => true,
-            // The name is right, and the member call is no better.
-            Found::WrongCall(_) => !matches!(
-                functions::find(&call.func_name, true, call.args.len() + 1),
-                Found::Function(_)
-            ),
-            Found::Unknown(_) => {
-                functions::declared(&call.func_name).is_empty()
-                    && !functions::MACROS.iter().any(|(known, _)| *known == call.func_name)
-            }
-        };
-        (is_macro || is_function).then_some(name)
+        functions::namespaced(target, call, &|name| self.local(name).is_some())
     }
 
     fn namespaced_call(
@@ -145,7 +126,8 @@ impl Lowering<'_> {
                 self.bind(named.map(|(at, value)| (format!("@index{at}"), value)), body)
             }
             ("cel.index", [_]) | ("cel.iterVar" | "cel.accuVar", [_, _]) => {
-                let variable = internal_name(name, args).and_then(|name| self.variable(&name));
+                let variable =
+                    functions::internal_name(name, args).and_then(|name| self.variable(&name));
                 variable.ok_or_else(|| self.wrong_call(expr, name, "cel.index(0)"))
             }
             _ => self.function(expr, name, None, args),
@@ -198,7 +180,7 @@ impl Lowering<'_> {
         if let Expr::Call(call) = &variable.expr
             && let Some(target) = &call.target
             && let Some(name) = self.namespaced(target, call)
-            && let Some(name) = internal_name(&name, &call.args)
+            && let Some(name) = functions::internal_name(&name, &call.args)
         {
             return Ok(name);
         }
@@ -394,19 +376,6 @@ impl Lowering<'_> {
     fn wrong_call(&self, expr: &IdedExpr, name: &str, form: &'static str) -> CelError {
         self.error(expr, CelErrorKind::WrongCall { name: name.to_owned(), form })
     }
-}
-
-/// The name under which `cel.index(n)` and its like are known.
-fn internal_name(name: &str, args: &[IdedExpr]) -> Option<String> {
-    let mut internal = name.replace("cel.", "@");
-    for arg in args {
-        let Expr::Literal(LiteralValue::Int(number)) = &arg.expr else { return None };
-        if internal.ends_with(|c: char| c.is_ascii_digit()) {
-            internal.push('.');
-        }
-        internal.push_str(&number.inner().to_string());
-    }
-    Some(internal)
 }
 
 /// Whether it is `type(…)`.

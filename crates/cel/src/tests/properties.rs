@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::{Program, print};
 
 /// Pieces of expressions, so that most texts get past the lexer and some past the parser.
-fn pieces() -> impl Strategy<Value = String> {
+pub(super) fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "a",
         "b.c",
