@@ -9,7 +9,7 @@ use std::{
 use base::{Clock, Problem, Report, SystemClock};
 use collect::{BucketSettings, Location};
 use decode::Decoder;
-use detect::FullScan;
+use detect::Engine;
 use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
 use serve::{BucketSpec, Observer, Parts, Secret, StopSwitch, Token};
@@ -100,7 +100,7 @@ impl Host {
             lake,
             state,
             decoders,
-            matcher: Arc::new(FullScan::new(project.rules.clone(), &routes)),
+            matcher: Arc::new(Engine::new(project.rules.clone(), &routes)),
             receivers: self.receivers()?,
             buckets: self.buckets()?,
             http: self.http()?,

@@ -1,10 +1,17 @@
 //! Evaluation of rules over events as they pass.
 
+mod decide;
+mod engine;
+pub(crate) mod evaluate;
+mod failures;
 pub(crate) mod fields;
-pub(crate) mod full_scan;
+mod full_scan;
+mod plan;
+mod plans;
 
 use std::sync::Arc;
 
+pub use engine::Engine;
 pub use full_scan::FullScan;
 
 use crate::rule::Rule;

@@ -12,81 +12,17 @@
 
 #[path = "corpora/events.rs"]
 mod events;
+#[path = "corpora/files.rs"]
+mod files;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
-use base::{Clock, Explain, SigmaRoute, SystemClock};
-use dab_detect::{FullScan, Matcher, Rule, RuleError, load_file};
+use base::{Clock, Explain, SystemClock};
+use dab_detect::{FullScan, Matcher, Rule};
+
+use files::{corpus, load, routes, rule_files};
 
 const LOG_SOURCE: &str = "windows_events";
-
-fn corpus(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("DAB_CORPORA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora"),
-        PathBuf::from,
-    );
-    let file = root.join(name);
-    if file.is_file() {
-        return Some(file);
-    }
-    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(!in_ci, "{} is not there", file.display());
-    println!("skipped: {} is not there", file.display());
-    None
-}
-
-/// The files of the rules' archive: their paths and texts.
-fn rule_files() -> Option<Vec<(String, String)>> {
-    let archive = fs::File::open(corpus("sigmahq-rules.tar.zst")?).unwrap();
-    let mut archive = tar::Archive::new(zstd::Decoder::new(archive).unwrap());
-    let mut files = Vec::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().into_owned();
-        if path.extension().is_some_and(|extension| extension == "yml") {
-            let mut text = String::new();
-            entry.read_to_string(&mut text).unwrap();
-            files.push((path.to_string_lossy().into_owned(), text));
-        }
-    }
-    files.sort();
-    Some(files)
-}
-
-fn load(files: &[(String, String)]) -> (Vec<Arc<Rule>>, Vec<RuleError>) {
-    let (mut rules, mut errors) = (Vec::new(), Vec::new());
-    for (path, text) in files {
-        let documents = load_file(path, text);
-        assert!(!documents.is_empty(), "{path} is neither loaded nor reported");
-        for document in documents {
-            match document {
-                Ok(rule) => rules.push(Arc::new(rule)),
-                Err(error) => errors.push(error),
-            }
-        }
-    }
-    (rules, errors)
-}
-
-/// The routes that are shipped for Windows.
-fn routes() -> BTreeMap<String, Vec<SigmaRoute>> {
-    #[derive(serde::Deserialize)]
-    struct LogSource {
-        sigma: Vec<SigmaRoute>,
-    }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../content/log_sources")
-        .join(LOG_SOURCE)
-        .with_extension("yml");
-    let log_source: LogSource = serde_saphyr::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    BTreeMap::from([(LOG_SOURCE.to_owned(), log_source.sigma)])
-}
 
 #[test]
 fn all_public_rules_load_or_say_why_not() {
@@ -119,7 +55,7 @@ fn the_rules_fire_on_the_events_recorded_for_them() {
     }
     let Some(files) = rule_files() else { return };
     let Some(cases) = corpus("sigma-regression/sigma-regression.dev.ndjson") else { return };
-    let matcher = FullScan::new(load(&files).0, &routes());
+    let matcher = FullScan::new(load(&files).0, &routes(LOG_SOURCE));
     let (mut expected, mut missed) = (0, Vec::new());
     for line in fs::read_to_string(cases).unwrap().lines() {
         let case: Case = serde_json::from_str(line).unwrap();
@@ -185,7 +121,7 @@ fn a_hundred_rules_cost_microseconds() {
 
 fn measure(name: &str, rules: Vec<Arc<Rule>>, events: &[base::Event<'_>], rounds: usize) {
     let before = SystemClock.monotonic();
-    let matcher = FullScan::new(rules, &routes());
+    let matcher = FullScan::new(rules, &routes(LOG_SOURCE));
     let built = SystemClock.monotonic() - before;
     let mut matches = Vec::new();
     // Regular expressions build parts of themselves as they go: the first rounds warm them up.

@@ -6,8 +6,8 @@ use super::{Outcome, Seen, Step, seen, shown};
 use crate::{
     sigma::{Detection, Tree, condition::Condition, field::FieldTest},
     stream::{
+        evaluate::{Evaluation, holds_anywhere},
         fields::Fields,
-        full_scan::evaluate::{Evaluation, holds_anywhere},
     },
 };
 

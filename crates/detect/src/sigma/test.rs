@@ -105,7 +105,8 @@ impl Number {
         text.parse().ok().map(Self::Float)
     }
 
-    fn of(value: &Value<'_>) -> Option<Self> {
+    /// The number that a value is or spells.
+    pub(crate) fn of(value: &Value<'_>) -> Option<Self> {
         match value {
             Value::Int(number) => Some(Self::Int(*number)),
             Value::Float(number) => Some(Self::Float(*number)),
@@ -122,7 +123,8 @@ impl Number {
         }
     }
 
-    fn is(self, comparison: Comparison, other: Self) -> bool {
+    /// Whether it stands in this relation to another.
+    pub(crate) fn is(self, comparison: Comparison, other: Self) -> bool {
         let order = match (self, other) {
             (Self::Int(left), Self::Int(right)) => Some(left.cmp(&right)),
             (left, right) => left.to_float().partial_cmp(&right.to_float()),

@@ -9,10 +9,21 @@ pub(crate) const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015
 
 /// Lower-cases character by character, so that a part of a text and the whole agree.
 pub(crate) fn lower(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    lower_into(text, &mut out);
+    out
+}
+
+/// As [`lower`], at the end of another text.
+pub(crate) fn lower_into(text: &str, out: &mut String) {
     if text.is_ascii() {
-        text.to_ascii_lowercase()
+        let start = out.len();
+        out.push_str(text);
+        if let Some(added) = out.get_mut(start..) {
+            added.make_ascii_lowercase();
+        }
     } else {
-        text.chars().flat_map(char::to_lowercase).collect()
+        out.extend(text.chars().flat_map(char::to_lowercase));
     }
 }
 
@@ -87,6 +98,19 @@ struct Glob {
     last: Option<Vec<Atom>>,
 }
 
+/// What a string asks for, for those who answer it for many strings at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asks<'t> {
+    /// Any text.
+    Anything,
+    Exact(&'t str),
+    Prefix(&'t str),
+    Suffix(&'t str),
+    Contains(&'t str),
+    /// Something else, in which all these stand.
+    Parts(Vec<&'t str>),
+}
+
 /// A part of a pattern without `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Atom {
@@ -101,6 +125,15 @@ struct Segment {
     before: Vec<Atom>,
     needle: Option<Box<Finder<'static>>>,
     after: Vec<Atom>,
+}
+
+impl Atom {
+    fn as_plain(&self) -> Option<&str> {
+        match self {
+            Self::Plain(text) => Some(text),
+            Self::One | Self::Dash => None,
+        }
+    }
 }
 
 impl Shape {
@@ -163,6 +196,25 @@ impl TextTest {
         }
     }
 
+    /// Whether upper and lower case differ. If they don't, what it asks for is in lower case.
+    pub(crate) const fn is_cased(&self) -> bool {
+        self.is_cased
+    }
+
+    /// What it asks for.
+    pub(crate) fn asks(&self) -> Asks<'_> {
+        match &self.shape {
+            Shape::Anything => Asks::Anything,
+            Shape::Exact(text) => Asks::Exact(text),
+            Shape::Prefix(text) => Asks::Prefix(text),
+            Shape::Suffix(text) => Asks::Suffix(text),
+            Shape::Contains(finder) => {
+                std::str::from_utf8(finder.needle()).map_or(Asks::Parts(Vec::new()), Asks::Contains)
+            }
+            Shape::Glob(glob) => Asks::Parts(glob.parts()),
+        }
+    }
+
     /// What it costs, in units of a comparison of two short texts.
     pub(crate) const fn cost(&self) -> usize {
         match &self.shape {
@@ -180,6 +232,19 @@ impl Glob {
         let last = segments.next_back();
         let middle = segments.filter(|segment| !segment.is_empty()).map(Segment::new).collect();
         Self { first, middle, last }
+    }
+
+    /// The plain texts that a match holds, each as long as it can be.
+    fn parts(&self) -> Vec<&str> {
+        let middle = self.middle.iter().flat_map(|segment| {
+            let needle = segment.needle.as_ref();
+            let needle = needle.and_then(|finder| std::str::from_utf8(finder.needle()).ok());
+            let around = segment.before.iter().chain(&segment.after).filter_map(Atom::as_plain);
+            needle.into_iter().chain(around)
+        });
+        let last = self.last.iter().flatten();
+        let ends = self.first.iter().chain(last).filter_map(Atom::as_plain);
+        middle.chain(ends).collect()
     }
 
     fn matches(&self, text: &str) -> bool {

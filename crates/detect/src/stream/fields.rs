@@ -17,7 +17,7 @@ pub(crate) struct Leaf<'e> {
     /// Its text; `None` for null.
     text: Option<Cow<'e, str>>,
     /// The text in lower case where that differs.
-    lower: Option<String>,
+    lower: Option<Cow<'e, str>>,
     bigrams: OnceCell<Bigrams>,
 }
 
@@ -25,6 +25,12 @@ impl<'e> Leaf<'e> {
     pub(crate) fn new(value: &'e Value<'e>) -> Self {
         let text = value.display();
         let lower = text.as_deref().filter(|text| !text::is_lower(text)).map(text::lower);
+        Self { value, text, lower: lower.map(Cow::Owned), bigrams: OnceCell::new() }
+    }
+
+    /// A value whose text is known, and in lower case as well.
+    pub(crate) const fn with_text(value: &'e Value<'e>, text: &'e str, lower: &'e str) -> Self {
+        let (text, lower) = (Some(Cow::Borrowed(text)), Some(Cow::Borrowed(lower)));
         Self { value, text, lower, bigrams: OnceCell::new() }
     }
 
@@ -103,6 +109,11 @@ impl<'e> Fields<'e> {
             found: Vec::with_capacity(32.min(paths.len())),
             all: None,
         }
+    }
+
+    /// The event.
+    pub(crate) const fn event(&self) -> &'e Event<'e> {
+        self.event
     }
 
     /// Where the values of a field are, for [`Self::found`].

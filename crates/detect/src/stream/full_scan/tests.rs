@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use base::{EventId, Object, ObjectHash, Origin, Timestamp, Value};
+use base::{EventId, Object, ObjectHash, Origin, Timestamp, Value, limits};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::rule::load_file;
+use crate::{rule::load_file, stream::Engine};
 
 fn to_value(json: &Json) -> Value<'static> {
     match json {
@@ -47,14 +47,48 @@ fn rules(text: &str) -> Vec<Arc<Rule>> {
     load_file("r.yml", text).into_iter().map(|rule| Arc::new(rule.expect(text))).collect()
 }
 
-fn matches_of(matcher: &FullScan, event: &Event<'_>) -> Vec<Match> {
+/// The plain evaluator and the fast one, which must agree.
+#[derive(Debug)]
+struct Both {
+    plain: FullScan,
+    fast: Engine,
+}
+
+impl Both {
+    fn new(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self {
+        let plain = FullScan::new(rules.clone(), routes);
+        Self { plain, fast: Engine::new(rules, routes) }
+    }
+}
+
+impl Matcher for Both {
+    fn evaluate(&self, event: &Event<'_>, matches: &mut Vec<Match>) {
+        let mut fast = Vec::new();
+        self.fast.evaluate(event, &mut fast);
+        let mut plain = Vec::new();
+        self.plain.evaluate(event, &mut plain);
+        assert_eq!(fast, plain, "{}", event.to_json());
+        matches.append(&mut plain);
+    }
+
+    fn rules(&self) -> &[Arc<Rule>] {
+        self.plain.rules()
+    }
+
+    fn errors(&self) -> Vec<(String, u64, String)> {
+        assert_eq!(self.fast.errors(), self.plain.errors());
+        self.plain.errors()
+    }
+}
+
+fn matches_of(matcher: &Both, event: &Event<'_>) -> Vec<Match> {
     let mut matches = Vec::new();
     matcher.evaluate(event, &mut matches);
     matches
 }
 
-fn unrouted_matcher(text: &str) -> FullScan {
-    FullScan::new(rules(text), &BTreeMap::new())
+fn unrouted_matcher(text: &str) -> Both {
+    Both::new(rules(text), &BTreeMap::new())
 }
 
 /// Whether a selection, as flow YAML, matches an event.
@@ -397,9 +431,9 @@ fn windows_routes() -> BTreeMap<String, Vec<SigmaRoute>> {
     BTreeMap::from([("windows".to_owned(), routes), ("linux".to_owned(), Vec::new())])
 }
 
-fn routed(log_source_key: &str, detection: &str) -> FullScan {
+fn routed(log_source_key: &str, detection: &str) -> Both {
     let text = format!("title: T\n{log_source_key}\ndetection: {{s: {detection}, condition: s}}\n");
-    FullScan::new(rules(&text), &windows_routes())
+    Both::new(rules(&text), &windows_routes())
 }
 
 #[test]
@@ -467,7 +501,7 @@ fn a_rule_that_two_routes_reach_matches_once() {
         route.when.clear();
     }
     let text = "title: T\nlogsource: {category: process_creation}\ndetection: {s: {Image: a}, condition: s}\n";
-    let matcher = FullScan::new(rules(text), &routes);
+    let matcher = Both::new(rules(text), &routes);
     let both = event("windows", &json!({"Image": "a", "NewProcessName": "a"}));
     assert_eq!(matches_of(&matcher, &both).len(), 1);
     let second = event("windows", &json!({"Image": "b", "NewProcessName": "a"}));
@@ -481,8 +515,9 @@ fn rules_without_a_route_are_named() {
     let text = "title: A\nid: a\nlogsource: {product: macos}\ndetection: {s: {x: 1}, condition: s}\n---\n\
                 title: B\nid: b\nlogsource: {product: windows}\ndetection: {s: {x: 1}, condition: s}\n---\n\
                 title: C\nid: c\ndetection: {s: {x: 1}, condition: s}\n";
-    let matcher = FullScan::new(rules(text), &windows_routes());
-    let unrouted = matcher.unrouted();
+    let matcher = Both::new(rules(text), &windows_routes());
+    let unrouted = matcher.plain.unrouted();
+    assert_eq!(matcher.fast.unrouted().len(), 1);
     assert_eq!(unrouted.iter().map(|rule| rule.info.id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(matcher.rules().len(), 3);
 }
@@ -493,7 +528,7 @@ fn matches_come_in_the_order_of_the_rules() {
                 title: B\nid: b\nlogsource: {product: windows}\ndetection: {s: {x: 1}, condition: s}\n---\n\
                 title: C\nid: c\nlogsource: {category: registry_event}\ndetection: {s: {x: 1}, condition: s}\n---\n\
                 title: D\nid: d\ncel: x == 1\n";
-    let matcher = FullScan::new(rules(text), &windows_routes());
+    let matcher = Both::new(rules(text), &windows_routes());
     let mut matches = matches_of(&matcher, &event("linux", &json!({"x": 1})));
     assert_eq!(matches.len(), 1);
     matcher.evaluate(
@@ -509,7 +544,7 @@ fn matches_say_why() {
     let text = "title: T\nid: one\ndedup: [Computer, absent, User]\nlogsource: {category: process_creation}\n\
                 detection:\n  s:\n    Image|endswith: ['\\b.exe', '\\a.exe']\n    n|gt: 3\n    \
                 Line|contains|all: [x, y]\n  k: [secret]\n  f: {Image: '*c.exe'}\n  condition: s and k and not f\n";
-    let matcher = FullScan::new(rules(text), &windows_routes());
+    let matcher = Both::new(rules(text), &windows_routes());
     let long = format!("xy{}", "é".repeat(300));
     let fields = json!({
         "Channel": "Security", "EventID": 4688, "NewProcessName": "C:\\A.exe", "n": "7", "Line": long,

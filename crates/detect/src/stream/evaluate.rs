@@ -27,7 +27,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
         Self { detection, paths, fields }
     }
 
-    pub(super) fn holds(&mut self) -> bool {
+    pub(crate) fn holds(&mut self) -> bool {
         self.condition(&self.detection.condition)
     }
 
@@ -114,7 +114,7 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
     }
 
     /// The tests that made the rule hold, with the values they held for.
-    pub(super) fn reasons(&mut self) -> Vec<Reason> {
+    pub(crate) fn reasons(&mut self) -> Vec<Reason> {
         let mut reasons = Vec::new();
         self.explain(&self.detection.condition, &mut reasons);
         reasons.sort_by_key(|(place, _)| *place);

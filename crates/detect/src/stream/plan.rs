@@ -12,36 +12,39 @@ use crate::{
 
 /// A log source's rules, grouped by the conditions under which events take their routes.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     paths: Vec<FieldPath>,
     /// Each distinct test of the routes: a field, and the values it may have, in lower case.
     tests: Vec<RouteTest>,
     groups: Vec<Group>,
 }
 
+/// A test of the routes: a field, and the values it may have.
 #[derive(Debug, PartialEq, Eq)]
-struct RouteTest {
-    path: usize,
-    values: Vec<String>,
+pub(crate) struct RouteTest {
+    pub(crate) path: usize,
+    /// In lower case.
+    pub(crate) values: Vec<String>,
 }
 
+/// Rules that run under the same conditions.
 #[derive(Debug)]
-struct Group {
-    /// Any of these lists of tests, each of which must hold as a whole.
-    conditions: Vec<Vec<usize>>,
-    bounds: Vec<Bound>,
+pub(crate) struct Group {
+    /// Any of these lists of tests, each of which must hold as a whole; empty: always.
+    pub(crate) conditions: Vec<Vec<usize>>,
+    pub(crate) bounds: Vec<Bound>,
 }
 
 /// A rule with the places of its fields under one mapping.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// The rule's index.
-    pub(super) rule: usize,
+    pub(crate) rule: usize,
     /// For each field of the detection, its index among the plan's paths.
-    pub(super) paths: Vec<usize>,
-    pub(super) asked: Asked,
+    pub(crate) paths: Vec<usize>,
+    pub(crate) asked: Asked,
     /// Another mapping may lead to the same rule.
-    pub(super) has_twin: bool,
+    pub(crate) has_twin: bool,
 }
 
 /// How an event reaches a rule.
@@ -54,7 +57,7 @@ struct Way {
 
 impl Plan {
     /// The plan for the events of the log source `name`.
-    pub(super) fn new(rules: &[Arc<Rule>], name: &str, routes: &[SigmaRoute]) -> Self {
+    pub(crate) fn new(rules: &[Arc<Rule>], name: &str, routes: &[SigmaRoute]) -> Self {
         let mut plan = Self::default();
         let conditions = routes.iter().map(|route| plan.condition(route)).collect::<Vec<_>>();
         let mut groups: BTreeMap<Vec<Vec<usize>>, Vec<Bound>> = BTreeMap::new();
@@ -75,7 +78,7 @@ impl Plan {
     }
 
     /// The plan for log sources that nobody names: only rules that ask for nothing.
-    pub(super) fn of_unselective(rules: &[Arc<Rule>]) -> Self {
+    pub(crate) fn of_unselective(rules: &[Arc<Rule>]) -> Self {
         // No log source has an empty name, so no rule that names its log sources accepts it.
         Self::new(rules, "", &[])
     }
@@ -151,17 +154,26 @@ impl Plan {
         }
     }
 
-    pub(super) fn paths(&self) -> &[FieldPath] {
+    pub(crate) fn paths(&self) -> &[FieldPath] {
         &self.paths
     }
 
+    pub(crate) fn tests(&self) -> &[RouteTest] {
+        &self.tests
+    }
+
+    /// The groups, in the order in which they are evaluated.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
     /// The rules that the plan may run, perhaps repeated.
-    pub(super) fn rules(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn rules(&self) -> impl Iterator<Item = usize> {
         self.groups.iter().flat_map(|group| &group.bounds).map(|bound| bound.rule)
     }
 
     /// The groups whose conditions hold for an event.
-    pub(super) fn groups_for(&self, fields: &mut Fields<'_>) -> Vec<&[Bound]> {
+    pub(crate) fn groups_for(&self, fields: &mut Fields<'_>) -> Vec<&[Bound]> {
         let mut results = vec![None; self.tests.len()];
         let mut groups = Vec::with_capacity(8);
         for group in &self.groups {

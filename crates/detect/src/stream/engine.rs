@@ -1,0 +1,70 @@
+//! The fast evaluator: the same matches as [`FullScan`](super::FullScan), for a fraction of the
+//! work.
+//!
+//! `docs/reference/engine.md` describes it. In short: what rules ask of a field is answered for all
+//! rules at once ([`column`]), a rule is evaluated only if something it can't hold without was
+//! found ([`necessary`]), and evaluating it is asking for bits ([`program`]). A rule that holds is
+//! evaluated plainly as well, by the code of the plain evaluator, which also tells the reasons.
+
+mod bits;
+mod column;
+mod compile;
+mod evaluate;
+mod grams;
+mod keys;
+mod necessary;
+mod program;
+mod regex_literals;
+mod route;
+mod scratch;
+mod source;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use base::{Event, Match, SigmaRoute};
+
+use self::source::Source;
+use super::{Matcher, failures::Failures, plans::Plans};
+use crate::rule::Rule;
+
+/// Evaluates the rules that are routed to an event's log source, all at once.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<Arc<Rule>>,
+    sources: Plans<Source>,
+    unrouted: Vec<Arc<Rule>>,
+    failures: Failures,
+}
+
+impl Engine {
+    /// Prepares rules for the log sources with their routes.
+    #[must_use]
+    pub fn new(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self {
+        let plans = Plans::new(&rules, routes);
+        let unrouted = plans.unrouted(&rules);
+        let sources = plans.map(|plan| Source::new(plan, &rules));
+        let failures = Failures::new(rules.len());
+        Self { rules, sources, unrouted, failures }
+    }
+
+    /// Rules that no log source routes to, for diagnosis.
+    #[must_use]
+    pub fn unrouted(&self) -> Vec<Arc<Rule>> {
+        self.unrouted.clone()
+    }
+}
+
+impl Matcher for Engine {
+    fn evaluate(&self, event: &Event<'_>, matches: &mut Vec<Match>) {
+        let source = self.sources.get(event.log_source);
+        source.evaluate(event, &self.rules, &self.failures, matches);
+    }
+
+    fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    fn errors(&self) -> Vec<(String, u64, String)> {
+        self.failures.list(&self.rules)
+    }
+}

@@ -1,0 +1,368 @@
+//! One event against the rules of its log source.
+
+use std::sync::Arc;
+
+use base::{Event, Match, Object, Value};
+
+use super::{
+    bits,
+    column::Texts,
+    keys::{Keys, any_leaf},
+    program::{Node, NodeId, Slow, to_u32, to_usize},
+    route::{Signature, Signatures},
+    scratch::{Located, State},
+    source::Source,
+};
+use crate::{
+    rule::Rule,
+    sigma::{
+        test::{FieldComparison, Test},
+        text::lower_into,
+    },
+    stream::{
+        decide,
+        failures::Failures,
+        fields::{Fields, Leaf},
+    },
+};
+
+/// An event under evaluation.
+pub(super) struct Evaluation<'s, 'e> {
+    pub(super) source: &'s Source,
+    pub(super) event: &'e Event<'e>,
+    pub(super) state: &'s mut State,
+}
+
+impl<'e> Evaluation<'_, 'e> {
+    pub(super) fn run(
+        mut self,
+        signatures: &mut Signatures,
+        rules: &[Arc<Rule>],
+        failures: &Failures,
+        matches: &mut Vec<Match>,
+    ) {
+        self.locate();
+        self.route();
+        let signature = signatures.get(&self.source.router, &self.state.route);
+        self.scan(signature);
+        self.gather(signature);
+        let first = matches.len();
+        let mut matched = Vec::new();
+        let mut fields = None;
+        let mut word = 0;
+        while let Some(index) = bits::pop(&mut self.state.candidates, &mut word) {
+            let Some(run) = self.source.runs.get(to_usize(index)) else { continue };
+            if run.node.is_some_and(|node| !self.holds(node)) {
+                continue;
+            }
+            let Some(bound) = self.source.bound(run) else { continue };
+            let Some(rule) = rules.get(bound.rule) else { continue };
+            if bound.has_twin && matched.contains(&bound.rule) {
+                continue;
+            }
+            let (event, plan) = (self.event, &self.source.plan);
+            let fields = fields.get_or_insert_with(|| Fields::new(event, plan.paths()));
+            if run.node.is_some() {
+                debug_assert!(decide::holds(rule, bound, fields, failures), "{}", rule.info.id);
+            } else if !decide::holds(rule, bound, fields, failures) {
+                continue;
+            }
+            matched.push(bound.rule);
+            matches.push(decide::found(rule, bound, fields));
+        }
+        decide::order(matched, matches, first);
+    }
+
+    /// Finds the fields that rules ask for, in one pass over the event's keys.
+    fn locate(&mut self) {
+        let (state, keys) = (&mut *self.state, &self.source.keys);
+        locate_in(&self.event.fields, keys, state, |located| &mut located.own);
+        locate_in(&self.event.normalized, keys, state, |located| &mut located.normalized);
+    }
+
+    /// Finds which tests of the routes hold.
+    fn route(&mut self) {
+        for (slot, values) in &self.source.router.fields {
+            let Some((located, _)) = self.located(*slot) else { continue };
+            let mut texts = std::mem::take(&mut self.state.texts);
+            let route = &mut self.state.route;
+            for_values(self.source, self.event, *slot, located, &mut |value| {
+                let tests = load(value, &mut texts).and_then(|(_, lower)| values.get(lower));
+                for test in tests.into_iter().flatten() {
+                    bits::insert(route, *test);
+                }
+                false
+            });
+            self.state.texts = texts;
+        }
+    }
+
+    /// Answers what rules ask of the fields that are there.
+    fn scan(&mut self, signature: &Signature) {
+        for index in 0..self.state.present.len() {
+            let Some(slot) = self.state.present.get(index).copied() else { continue };
+            if bits::has(&signature.slots, slot) {
+                self.scan_slot(slot);
+            }
+        }
+        if signature.searches {
+            self.search();
+        }
+    }
+
+    fn scan_slot(&mut self, slot: u32) {
+        let Some((located, _)) = self.located(slot) else { return };
+        let Some(column) = self.source.columns.get(to_usize(slot)) else { return };
+        if column.is_empty() {
+            return;
+        }
+        let mut texts = std::mem::take(&mut self.state.texts);
+        let state = &mut *self.state;
+        for_values(self.source, self.event, slot, located, &mut |value| {
+            column.scan(value, &mut texts, &mut |predicate| state.hold(predicate));
+            false
+        });
+        self.state.texts = texts;
+    }
+
+    /// Answers what rules ask of all strings of the event.
+    fn search(&mut self) {
+        if std::mem::replace(&mut self.state.is_searched, true) {
+            return;
+        }
+        let Some(column) = self.source.columns.last() else { return };
+        let mut texts = std::mem::take(&mut self.state.texts);
+        let state = &mut *self.state;
+        for_strings(&self.event.fields, &mut |value| {
+            column.search(value, &mut texts, &mut |predicate| state.hold(predicate));
+            false
+        });
+        self.state.texts = texts;
+    }
+
+    /// Gathers the rules that may hold.
+    fn gather(&mut self, signature: &Signature) {
+        let state = &mut *self.state;
+        for predicate in &state.held {
+            for watcher in self.source.watchers.of(*predicate) {
+                if bits::has(&signature.groups, watcher.group) {
+                    bits::insert(&mut state.candidates, watcher.run);
+                }
+            }
+        }
+        for run in &signature.open {
+            bits::insert(&mut state.candidates, *run);
+        }
+    }
+
+    /// Where a field is, if it may be there, and whether that is certain.
+    fn located(&self, slot: u32) -> Option<(Located, bool)> {
+        let located = self.state.located.get(to_usize(slot)).copied()?;
+        let is_certain = located.own > 0 || located.normalized > 0;
+        (is_certain || located.dotted).then_some((located, is_certain))
+    }
+
+    fn holds(&mut self, id: NodeId) -> bool {
+        let programs = &self.source.programs;
+        let Some(node) = programs.node(id) else { return false };
+        match node {
+            Node::Is(predicate) => bits::has(&self.state.holds, predicate),
+            Node::IsAnywhere(predicate) => {
+                self.search();
+                bits::has(&self.state.holds, predicate)
+            }
+            Node::Slow(id) => self.slow(id),
+            Node::Null(slot) => self.is_null(slot),
+            Node::Exists(slot, expected) => self.is_present(slot) == expected,
+            Node::Not(inner) => !self.holds(inner),
+            Node::All(span) => programs.children(span).iter().all(|child| self.holds(*child)),
+            Node::Any(span) => programs.children(span).iter().any(|child| self.holds(*child)),
+            Node::AtLeast(least, span) => {
+                let mut missing = least;
+                for child in programs.children(span) {
+                    missing -= u32::from(self.holds(*child));
+                    if missing == 0 {
+                        return true;
+                    }
+                }
+                false
+            }
+            Node::AnyOf(span) => {
+                let holds = &self.state.holds;
+                programs.predicates(span).iter().any(|predicate| bits::has(holds, *predicate))
+            }
+            Node::AllOf(span) => {
+                let holds = &self.state.holds;
+                programs.predicates(span).iter().all(|predicate| bits::has(holds, *predicate))
+            }
+        }
+    }
+
+    fn is_present(&self, slot: u32) -> bool {
+        match self.located(slot) {
+            None => false,
+            Some((_, true)) => true,
+            Some((located, false)) => {
+                for_values(self.source, self.event, slot, located, &mut |_| true)
+                    || self
+                        .source
+                        .plan
+                        .paths()
+                        .get(to_usize(slot))
+                        .is_some_and(|path| self.event.get(path).is_some())
+            }
+        }
+    }
+
+    fn is_null(&self, slot: u32) -> bool {
+        if !self.is_present(slot) {
+            return true;
+        }
+        let is_null = &mut |value: &Value<'_>| matches!(value, Value::Null);
+        self.located(slot)
+            .is_some_and(|(located, _)| for_values(self.source, self.event, slot, located, is_null))
+    }
+
+    /// Makes a slow test, unless it was made before or can't hold.
+    fn slow(&mut self, id: u32) -> bool {
+        let Some(slow) = self.source.programs.slow(id) else { return false };
+        if slow.slot == self.source.anywhere() {
+            self.search();
+        }
+        let gate = self.source.programs.predicates(slow.gate);
+        if !gate.iter().any(|predicate| bits::has(&self.state.holds, *predicate)) {
+            return false;
+        }
+        if let Some(Some(known)) = self.state.slow.get(to_usize(id)) {
+            return *known;
+        }
+        let mut texts = std::mem::take(&mut self.state.texts);
+        let holds = self.make(slow, &mut texts);
+        self.state.texts = texts;
+        if let Some(known) = self.state.slow.get_mut(to_usize(id)) {
+            *known = Some(holds);
+            self.state.slow_known.push(id);
+        }
+        holds
+    }
+
+    fn make(&self, slow: &Slow, texts: &mut Texts) -> bool {
+        let test = &mut |value: &'e Value<'e>| holds_for(&slow.test, value, texts);
+        if slow.slot == self.source.anywhere() {
+            // A search in all fields looks into strings only.
+            let in_text = &mut |value: &'e Value<'e>| value.as_str().is_some() && test(value);
+            return for_strings(&self.event.fields, in_text);
+        }
+        let Some((located, _)) = self.located(slow.slot) else { return false };
+        match (slow.other, &slow.test) {
+            (Some(other), Test::Field(_, comparison)) => {
+                let right = |left: &Leaf<'_>| self.any_other(other, left, *comparison);
+                for_values(self.source, self.event, slow.slot, located, &mut |value| {
+                    right(&Leaf::new(value))
+                })
+            }
+            _ => for_values(self.source, self.event, slow.slot, located, test),
+        }
+    }
+
+    /// Whether any value of another field stands in the relation to this one.
+    fn any_other(&self, slot: u32, left: &Leaf<'_>, comparison: FieldComparison) -> bool {
+        let Some((located, _)) = self.located(slot) else { return false };
+        for_values(self.source, self.event, slot, located, &mut |value| {
+            comparison.holds(left, &Leaf::new(value))
+        })
+    }
+}
+
+fn locate_in(
+    object: &Object<'_>,
+    keys: &Keys,
+    state: &mut State,
+    place: impl Fn(&mut Located) -> &mut u32,
+) {
+    for (index, (name, _)) in object.iter().enumerate() {
+        let Some(key) = keys.get(name) else { continue };
+        if let Some(slot) = key.field
+            && let Some(located) = state.located.get_mut(to_usize(slot))
+        {
+            if *located == Located::default() {
+                state.present.push(slot);
+            }
+            let place = place(located);
+            // Of a key that is repeated, the first counts.
+            if *place == 0 {
+                *place = to_u32(index + 1);
+            }
+        }
+        for slot in &key.dotted {
+            if let Some(located) = state.located.get_mut(to_usize(*slot))
+                && !located.dotted
+            {
+                located.dotted = true;
+                state.present.push(*slot);
+            }
+        }
+    }
+}
+
+/// Calls `found` for the values of a field, members of lists one by one, until it answers true.
+/// Answers whether it did.
+fn for_values<'e>(
+    source: &Source,
+    event: &'e Event<'e>,
+    slot: u32,
+    located: Located,
+    found: &mut dyn FnMut(&'e Value<'e>) -> bool,
+) -> bool {
+    if located.dotted {
+        let path = source.plan.paths().get(to_usize(slot));
+        return path.is_some_and(|path| event.any(path, found));
+    }
+    let mut in_entry = |object: &'e Object<'e>, place: u32| {
+        let index = to_usize(place).checked_sub(1);
+        let entry = index.and_then(|index| object.iter().as_slice().get(index));
+        entry.is_some_and(|(_, value)| any_leaf(value, found))
+    };
+    in_entry(&event.fields, located.own) || in_entry(&event.normalized, located.normalized)
+}
+
+/// Calls `found` for every string and number of the source's own fields, until it answers true.
+fn for_strings<'e>(object: &'e Object<'e>, found: &mut dyn FnMut(&'e Value<'e>) -> bool) -> bool {
+    object.iter().any(|(_, value)| strings(value, found))
+}
+
+fn strings<'e>(value: &'e Value<'e>, found: &mut dyn FnMut(&'e Value<'e>) -> bool) -> bool {
+    match value {
+        Value::List(members) => members.iter().any(|member| strings(member, found)),
+        Value::Object(object) => object.iter().any(|(_, value)| strings(value, found)),
+        Value::Null | Value::Bool(_) => false,
+        value => found(value),
+    }
+}
+
+/// A value's text, as it is and in lower case; `None` for null.
+fn load<'t>(value: &'t Value<'_>, texts: &'t mut Texts) -> Option<(&'t str, &'t str)> {
+    let Texts { text, lower } = texts;
+    let text = match value {
+        Value::Null => return None,
+        Value::Text(text) | Value::Number(text) => text.as_ref(),
+        other => {
+            text.clear();
+            other.write_json(text);
+            text.as_str()
+        }
+    };
+    lower.clear();
+    lower_into(text, lower);
+    Some((text, lower))
+}
+
+fn holds_for(test: &Test, value: &Value<'_>, texts: &mut Texts) -> bool {
+    if let (Test::Regex(regex), Value::Text(text)) = (test, value) {
+        return regex.is_match(text);
+    }
+    match load(value, texts) {
+        Some((text, lower)) => test.holds(&Leaf::with_text(value, text, lower)),
+        None => test.holds(&Leaf::new(value)),
+    }
+}

@@ -1,0 +1,295 @@
+//! Finds which of many literals a text contains, in one pass that looks at four bytes at a time.
+//!
+//! Of each literal, four bytes in a row (its *gram*) are kept in a table. For each place of the
+//! text, a small bitmap tells that no literal has its gram there, as is nearly always so; else the
+//! literals with this gram are compared. Against an automaton this reads one bit for a byte, from
+//! tables that stay in the first cache, and no byte waits for the one before. Of a literal, the
+//! gram that the fewest others have is kept: what many rules ask for is what logs are full of.
+//!
+//! If all literals are long, only every so many places are looked at, and the literals' grams at
+//! each offset are kept.
+//!
+//! Grams are compared without the bit that tells upper from lower case in ASCII; that may look at
+//! a literal in vain, and overlooks none.
+
+use std::collections::HashMap;
+
+/// Up to so many bytes of a literal are its gram.
+const GRAM_BYTES: usize = 4;
+
+/// How many places of the text are skipped at most. Each needs another gram of each literal.
+const STRIDE_MAX: usize = 8;
+
+/// How many grams the skipping may cost; more than that no longer stays in the first cache.
+const STRIDE_GRAMS_MAX: usize = 2048;
+
+/// The bits of a bitmap: so many for each gram, within bounds.
+const BITS_PER_GRAM: usize = 32;
+const BITMAP_BITS_MIN: usize = 512;
+const BITMAP_BITS_MAX: usize = 1 << 18;
+
+/// Literals, made ready to be looked for at once.
+#[derive(Debug, Default)]
+pub(super) struct Grams {
+    /// For grams of one to four bytes.
+    tables: [Table; GRAM_BYTES],
+    has_short: bool,
+    stride: usize,
+    /// All literals, one behind the other.
+    literals: Vec<u8>,
+}
+
+/// The grams of one length.
+#[derive(Debug, Default)]
+struct Table {
+    bitmap: Vec<u64>,
+    shift: u32,
+    /// By hash, with free slots: a gram and its range of `places`.
+    slots: Vec<Slot>,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    gram: u32,
+    start: u32,
+    end: u32,
+}
+
+/// Where in which literal a gram stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    literal_start: u32,
+    literal_end: u32,
+    /// From the literal's start to the gram's end.
+    offset: u32,
+    id: u32,
+}
+
+/// How the bytes of a text are compared with those of a literal, which is in lower case.
+pub(super) trait Comparison {
+    fn is_equal(text: &[u8], literal: &[u8]) -> bool;
+}
+
+/// For text in lower case.
+pub(super) struct Lower;
+
+/// For ASCII text in any case.
+pub(super) struct AsciiAnyCase;
+
+impl Comparison for Lower {
+    fn is_equal(text: &[u8], literal: &[u8]) -> bool {
+        text == literal
+    }
+}
+
+impl Comparison for AsciiAnyCase {
+    fn is_equal(text: &[u8], literal: &[u8]) -> bool {
+        text.eq_ignore_ascii_case(literal)
+    }
+}
+
+impl Grams {
+    /// Prepares literals in lower case, none of them empty, with their ids.
+    pub(super) fn new(literals: &[(String, u32)]) -> Self {
+        let shortest = literals.iter().map(|(literal, _)| literal.len()).min().unwrap_or(0);
+        let room = (STRIDE_GRAMS_MAX / literals.len().max(1)).clamp(1, STRIDE_MAX);
+        let stride = (shortest + 1).saturating_sub(GRAM_BYTES).clamp(1, room);
+        let mut all = Vec::new();
+        let mut drafts: [Vec<(u32, Place)>; GRAM_BYTES] = Default::default();
+        let counts = count_grams(literals);
+        for (literal, id) in literals {
+            let bytes = literal.as_bytes();
+            let start = all.len();
+            all.extend_from_slice(bytes);
+            let width = bytes.len().min(GRAM_BYTES);
+            let Some(draft) = width.checked_sub(1).and_then(|table| drafts.get_mut(table)) else {
+                continue;
+            };
+            let rarest = || rarest_offset(bytes, width, &counts);
+            let offsets = if stride > 1 { 0..stride } else { rarest() };
+            for offset in offsets {
+                let Some(gram) = bytes.get(offset..offset + width) else { continue };
+                let place = Place {
+                    literal_start: to_u32(start),
+                    literal_end: to_u32(start + bytes.len()),
+                    offset: to_u32(offset + width),
+                    id: *id,
+                };
+                draft.push((gram_of(gram), place));
+            }
+        }
+        let tables = drafts.map(Table::new);
+        let has_short = tables.iter().take(GRAM_BYTES - 1).any(|table| !table.places.is_empty());
+        Self { tables, has_short, stride, literals: all }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.literals.is_empty()
+    }
+
+    /// Calls `found` with the id of each literal that the text contains, perhaps repeatedly.
+    pub(super) fn scan<C: Comparison>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
+        if self.is_empty() {
+        } else if self.stride > 1 {
+            self.scan_strides::<C>(text, found);
+        } else if self.has_short {
+            self.scan_all::<C, true>(text, found);
+        } else {
+            self.scan_all::<C, false>(text, found);
+        }
+    }
+
+    fn scan_all<C: Comparison, const SHORT: bool>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
+        let [one, two, three, four] = &self.tables;
+        // Too short a window has zeros in front, which no gram has.
+        let mut window = 0_u32;
+        for (at, byte) in text.iter().enumerate() {
+            window = window << 8 | fold(*byte);
+            if four.may_have(window) {
+                self.compare::<C>(four, window, at + 1, text, found);
+            }
+            if !SHORT {
+                continue;
+            }
+            for (table, mask) in [(three, 0xff_ffff), (two, 0xffff), (one, 0xff)] {
+                if table.may_have(window & mask) {
+                    self.compare::<C>(table, window & mask, at + 1, text, found);
+                }
+            }
+        }
+    }
+
+    fn scan_strides<C: Comparison>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
+        let [.., four] = &self.tables;
+        let mut at = 0;
+        while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<GRAM_BYTES>) {
+            let gram = u32::from_be_bytes(*bytes) | 0x2020_2020;
+            if four.may_have(gram) {
+                self.compare::<C>(four, gram, at + GRAM_BYTES, text, found);
+            }
+            at += self.stride;
+        }
+    }
+
+    /// Compares the literals that have the gram which ends at `end`.
+    #[inline(never)]
+    fn compare<C: Comparison>(
+        &self,
+        table: &Table,
+        gram: u32,
+        end: usize,
+        text: &[u8],
+        found: &mut impl FnMut(u32),
+    ) {
+        for place in table.places_of(gram) {
+            let literal =
+                self.literals.get(to_usize(place.literal_start)..to_usize(place.literal_end));
+            let (Some(literal), Some(start)) = (literal, end.checked_sub(to_usize(place.offset)))
+            else {
+                continue;
+            };
+            let part = text.get(start..start + literal.len());
+            if part.is_some_and(|part| C::is_equal(part, literal)) {
+                found(place.id);
+            }
+        }
+    }
+}
+
+impl Table {
+    fn new(mut draft: Vec<(u32, Place)>) -> Self {
+        if draft.is_empty() {
+            return Self { bitmap: vec![0], shift: 31, ..Self::default() };
+        }
+        draft.sort_by_key(|(gram, _)| *gram);
+        let bits = (draft.len() * BITS_PER_GRAM).next_power_of_two();
+        let bits = bits.clamp(BITMAP_BITS_MIN, BITMAP_BITS_MAX);
+        let mut table = Self {
+            bitmap: vec![0; bits / 64],
+            shift: 32 - bits.trailing_zeros(),
+            slots: vec![Slot::default(); (draft.len() * 2).next_power_of_two()],
+            places: Vec::with_capacity(draft.len()),
+        };
+        for same in draft.chunk_by(|(left, _), (right, _)| left == right) {
+            let Some((gram, _)) = same.first() else { continue };
+            let start = to_u32(table.places.len());
+            table.places.extend(same.iter().map(|(_, place)| *place));
+            let hash = to_usize(hash(*gram) >> table.shift);
+            if let Some(word) = table.bitmap.get_mut(hash / 64) {
+                *word |= 1 << (hash % 64);
+            }
+            let slot = Slot { gram: *gram, start, end: to_u32(table.places.len()) };
+            let mut at = table.slot_of(*gram);
+            while table.slots.get(at).is_some_and(|slot| slot.end > 0) {
+                at = (at + 1) & (table.slots.len() - 1);
+            }
+            if let Some(free) = table.slots.get_mut(at) {
+                *free = slot;
+            }
+        }
+        table
+    }
+
+    #[inline]
+    fn may_have(&self, gram: u32) -> bool {
+        let hash = hash(gram) >> self.shift;
+        self.bitmap.get(to_usize(hash >> 6)).is_some_and(|word| word >> (hash & 63) & 1 != 0)
+    }
+
+    fn slot_of(&self, gram: u32) -> usize {
+        // Other bits than those of the bitmap, so that what fools one does not fool the other.
+        to_usize(hash(gram) ^ gram >> 15) & self.slots.len().saturating_sub(1)
+    }
+
+    fn places_of(&self, gram: u32) -> &[Place] {
+        let mut at = self.slot_of(gram);
+        while let Some(slot) = self.slots.get(at).filter(|slot| slot.end > 0) {
+            if slot.gram == gram {
+                let places = self.places.get(to_usize(slot.start)..to_usize(slot.end));
+                return places.unwrap_or_default();
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        &[]
+    }
+}
+
+/// How many literals have each gram of four bytes.
+fn count_grams(literals: &[(String, u32)]) -> HashMap<u32, u32> {
+    let mut counts = HashMap::new();
+    for (literal, _) in literals {
+        for gram in literal.as_bytes().windows(GRAM_BYTES) {
+            *counts.entry(gram_of(gram)).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+/// Where the literal's rarest gram begins, as a range of one.
+fn rarest_offset(bytes: &[u8], width: usize, counts: &HashMap<u32, u32>) -> std::ops::Range<usize> {
+    let grams = bytes.windows(width).enumerate();
+    let rarest = grams.min_by_key(|(_, gram)| counts.get(&gram_of(gram)).copied().unwrap_or(0));
+    let offset = rarest.map_or(0, |(offset, _)| offset);
+    offset..offset + 1
+}
+
+fn gram_of(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |gram, byte| gram << 8 | fold(*byte))
+}
+
+fn fold(byte: u8) -> u32 {
+    u32::from(byte | 0x20)
+}
+
+const fn hash(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1)
+}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn to_u32(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

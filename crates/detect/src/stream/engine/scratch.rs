@@ -1,0 +1,129 @@
+//! What an evaluation needs beside the rules: kept by each thread and used again, so that an event
+//! that nothing matches costs no allocation and threads share nothing.
+
+use std::cell::RefCell;
+
+use super::{
+    bits,
+    column::{Predicate, Texts},
+    route::Signatures,
+};
+
+/// For how many log sources a thread keeps scratch space: that of a few engines.
+const PER_THREAD_MAX: usize = 64;
+
+thread_local! {
+    static SCRATCHES: RefCell<Vec<(u64, Box<Scratch>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Space for evaluating events of one log source.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) signatures: Signatures,
+    pub(super) state: State,
+}
+
+/// What is known of the event at hand. Between events all of it is empty.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Where each field is, by slot.
+    pub(super) located: Vec<Located>,
+    /// The slots of fields that are there.
+    pub(super) present: Vec<u32>,
+    /// The predicates that hold, as a set and as a list.
+    pub(super) holds: Vec<u64>,
+    pub(super) held: Vec<Predicate>,
+    /// What slow tests came to.
+    pub(super) slow: Vec<Option<bool>>,
+    pub(super) slow_known: Vec<u32>,
+    /// The rules to be evaluated, as a set.
+    pub(super) candidates: Vec<u64>,
+    /// The tests of routes that hold, as a set.
+    pub(super) route: Vec<u64>,
+    pub(super) texts: Texts,
+    /// Whether all strings were searched.
+    pub(super) is_searched: bool,
+}
+
+/// Where a field is: which entry of the source's own fields, and which of the normalized ones, each
+/// counted from 1; 0 if it is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Located {
+    pub(super) own: u32,
+    pub(super) normalized: u32,
+    /// A name with dots whose beginning is there: it is looked up when it is needed.
+    pub(super) dotted: bool,
+}
+
+/// How much space the rules of a log source need.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) slots: usize,
+    pub(super) predicates: usize,
+    pub(super) slow: usize,
+    pub(super) rules: usize,
+    pub(super) tests: usize,
+}
+
+impl Scratch {
+    fn new(sizes: Sizes) -> Self {
+        let state = State {
+            located: vec![Located::default(); sizes.slots],
+            holds: vec![0; bits::room(sizes.predicates)],
+            slow: vec![None; sizes.slow],
+            candidates: vec![0; bits::room(sizes.rules)],
+            route: vec![0; bits::room(sizes.tests)],
+            ..State::default()
+        };
+        Self { signatures: Signatures::default(), state }
+    }
+}
+
+impl State {
+    pub(super) fn hold(&mut self, predicate: Predicate) {
+        if bits::insert(&mut self.holds, predicate) {
+            self.held.push(predicate);
+        }
+    }
+
+    /// Forgets the event.
+    pub(super) fn clear(&mut self) {
+        for slot in self.present.drain(..) {
+            if let Some(located) =
+                usize::try_from(slot).ok().and_then(|at| self.located.get_mut(at))
+            {
+                *located = Located::default();
+            }
+        }
+        for predicate in self.held.drain(..) {
+            bits::remove(&mut self.holds, predicate);
+        }
+        for slow in self.slow_known.drain(..) {
+            if let Some(slow) = usize::try_from(slow).ok().and_then(|at| self.slow.get_mut(at)) {
+                *slow = None;
+            }
+        }
+        self.candidates.fill(0);
+        self.route.fill(0);
+        self.is_searched = false;
+    }
+}
+
+/// Runs `work` with the thread's space for the log source with this number.
+pub(super) fn with<R>(number: u64, sizes: Sizes, work: impl FnOnce(&mut Scratch) -> R) -> R {
+    // It is taken out while it is used: a panic drops it, half-used as it is.
+    let kept = SCRATCHES.with_borrow_mut(|all| {
+        let at = all.iter().rposition(|(known, _)| *known == number)?;
+        Some(all.swap_remove(at).1)
+    });
+    let mut scratch = kept.unwrap_or_else(|| Box::new(Scratch::new(sizes)));
+    let result = work(&mut scratch);
+    SCRATCHES.with_borrow_mut(|all| {
+        if all.len() >= PER_THREAD_MAX {
+            // The one that was not used for longest, as the used ones go to the end.
+            all.remove(0);
+        }
+        all.push((number, scratch));
+    });
+    result
+}
