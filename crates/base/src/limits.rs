@@ -203,6 +203,15 @@ pub const CEL_REGEX_CACHE_MAX: usize = 64;
 /// values as the longest lists of indicators that rules spell out.
 pub const CEL_NECESSARY_MAX: usize = 1000;
 
+/// The largest file of a lookup table, in bytes: twice the largest city database sold.
+pub const LOOKUP_FILE_BYTES_MAX: usize = 256 << 20;
+
+/// How many rows a lookup table may have that is held row by row: about 1 GiB of memory.
+pub const LOOKUP_ROWS_MAX: usize = 2_000_000;
+
+/// How often the file of a lookup table is looked at where its declaration does not say, in seconds.
+pub const LOOKUP_REFRESH_SECONDS_DEFAULT: u64 = 300;
+
 /// How long an object must be unchanged before its unterminated last record counts as a record:
 /// longer than writers hold back a half-written line.
 pub const OBJECT_SETTLE_SECONDS_DEFAULT: u64 = 30;

@@ -47,7 +47,10 @@ use quick::{Answer, Quick, Quickly};
 
 pub use check::{Checked, Declarations, Schema, check};
 pub use error::{CelError, CelErrorKind, EvalError};
-pub use lookup::{Lookups, Row};
+pub use lookup::{
+    FileTables, KeyKind, LookupError, LookupErrorKind, LookupFormat, LookupSpec, Lookups,
+    Refreshed, Row, read_lookups,
+};
 pub use necessary::{FieldTest, Literal, Necessary, Predicate};
 pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};

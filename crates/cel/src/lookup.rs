@@ -1,8 +1,19 @@
 //! Lookup tables: what expressions know beyond the event.
 
+mod error;
+mod files;
+mod mmdb;
+mod read;
+mod spec;
+mod table;
+
 use std::{fmt, sync::Arc};
 
 use base::{Object, Timestamp};
+
+pub use error::{LookupError, LookupErrorKind};
+pub use files::{FileTables, Refreshed};
+pub use spec::{KeyKind, LookupFormat, LookupSpec, read_lookups};
 
 /// A row of a lookup table: its columns by name.
 pub type Row = Arc<Object<'static>>;

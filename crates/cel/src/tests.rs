@@ -2,6 +2,7 @@
 
 mod check;
 mod extensions;
+mod lookup;
 mod necessary;
 mod properties;
 mod quick;
