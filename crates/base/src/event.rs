@@ -199,6 +199,27 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Takes out the value at `path`, and the objects on the way that are empty then. Does not look
+    /// into lists.
+    pub fn take_path(&mut self, path: &FieldPath) -> Option<Value<'a>> {
+        self.take_from(path, 0)
+    }
+
+    fn take_from(&mut self, path: &FieldPath, part: usize) -> Option<Value<'a>> {
+        let remainder = path.remainder(part)?;
+        if let Some(at) = self.0.iter().position(|(key, _)| key == remainder) {
+            return Some(self.0.remove(at).1);
+        }
+        let key = path.part(part)?;
+        let at = self.0.iter().position(|(name, _)| name == key)?;
+        let Some((_, Value::Object(inner))) = self.0.get_mut(at) else { return None };
+        let taken = inner.take_from(path, part + 1)?;
+        if inner.is_empty() {
+            self.0.remove(at);
+        }
+        Some(taken)
+    }
+
     /// Writes the object as compact JSON.
     pub fn write_json(&self, out: &mut String) {
         out.push('{');
@@ -489,6 +510,18 @@ mod tests {
         let mut json = String::new();
         object.write_json(&mut json);
         assert_eq!(json, r#"{"source":{"ip":"10.0.0.1","port":22}}"#);
+    }
+
+    #[test]
+    fn takes_values_out_and_leaves_no_empty_objects() {
+        let mut object = sample();
+        assert_eq!(object.take_path(&FieldPath::new("userIdentity.name")), None);
+        let arn = object.take_path(&FieldPath::new("userIdentity.arn"));
+        assert_eq!(arn, Some(Value::text("a:1")));
+        assert_eq!(object.take_path(&FieldPath::new("log.file")), Some(Value::Int(7)));
+        assert_eq!(object.take_path(&FieldPath::new("resources.ARN")), None);
+        let left: Vec<&str> = object.iter().map(|(key, _)| key.as_ref()).collect();
+        assert_eq!(left, ["resources"]);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Timestamp {
 
     /// Reads RFC 3339 / ISO 8601: `2026-11-24T08:00:00Z`, with any number of fraction digits (past
     /// six are cut), `T` or a space between, and `Z`, `UTC`, `±hh:mm`, `±hhmm` or `±hh` as the
-    /// zone. `None` for anything else, a missing zone included: see [`Self::parse_local`].
+    /// zone, behind a space or none. `None` for anything else, a missing zone included: see [`Self::parse_local`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (local, zone) = parse_date_time(text.as_bytes())?;
@@ -157,8 +157,9 @@ fn parse_date_time(text: &[u8]) -> Option<(Timestamp, &[u8])> {
 
 /// Seconds east of UTC.
 fn parse_zone(zone: &[u8]) -> Option<i64> {
+    let zone = zone.strip_prefix(b" ").unwrap_or(zone);
     let (sign, hours, minutes) = match zone {
-        b"Z" | b"z" | b"UTC" | b" UTC" => return Some(0),
+        b"Z" | b"z" | b"UTC" => return Some(0),
         [sign, h1, h2] => (sign, [*h1, *h2], [b'0', b'0']),
         [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => (sign, [*h1, *h2], [*m1, *m2]),
         _ => return None,
@@ -357,6 +358,8 @@ mod tests {
             ("2026-11-24 08:00:00.5+01:30", "2026-11-24T06:30:00.500Z"),
             ("2026-11-24T08:00:00.1234567-0500", "2026-11-24T13:00:00.123456Z"),
             ("2000-02-29T23:59:59+00", "2000-02-29T23:59:59Z"),
+            ("2026-11-24 08:00:00 +0100", "2026-11-24T07:00:00Z"),
+            ("2026-11-24 08:00:00 UTC", "2026-11-24T08:00:00Z"),
             ("1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z"),
             ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
@@ -372,6 +375,8 @@ mod tests {
             "2026-01-01T24:00:00Z",
             "2026-01-01T00:00:00",
             "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00 ",
+            "2026-01-01T00:00:00  Z",
             "2026-01-01T00:00:00+25:00",
             "2026-01-01X00:00:00Z",
             "２026-01-01T00:00:00Z",

@@ -6,7 +6,9 @@
 
 mod decoder;
 mod frame;
+mod lift;
 mod log_source;
+mod names;
 mod normalize;
 mod parse;
 mod reject;
@@ -15,8 +17,8 @@ mod time;
 pub use decoder::{At, Decoder};
 pub use frame::{Frame, FrameState, Framer};
 pub use log_source::{
-    DecodeError, Encoding, FieldRule, Format, Layout, Lines, LogSource, TimeFormat, TimeRule,
+    DecodeError, Encoding, FieldRule, Format, Layout, Lift, Lines, LogSource, TimeFormat, TimeRule,
     shipped,
 };
-pub use parse::parse_json;
+pub use parse::{Scratch, parse_json};
 pub use reject::{Reject, RejectKind};

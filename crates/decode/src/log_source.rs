@@ -23,6 +23,8 @@ pub struct LogSource {
     pub table: String,
     /// How records are written.
     pub format: Format,
+    /// What of a nested record is laid flat, in order.
+    pub lift: Vec<Lift>,
     /// Where an event's time is.
     pub time: TimeRule,
     /// Normalized fields.
@@ -76,6 +78,40 @@ pub enum Encoding {
     Utf8,
     /// ISO 8859-1: every byte is the character of that number.
     Latin1,
+}
+
+/// How one part of a nested record comes to stand at the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lift {
+    /// The members of an object, under their own names.
+    Members {
+        /// The object.
+        from: FieldPath,
+        /// Whether it is the members of its members.
+        inner: bool,
+    },
+    /// One value, under another name.
+    Value {
+        /// The first of these that is a value counts.
+        from: Vec<FieldPath>,
+        /// The name.
+        to: String,
+        /// Whether it also stays where it is.
+        keep: bool,
+    },
+    /// What objects say that each name a field and have its value.
+    Pairs {
+        /// The objects.
+        from: FieldPath,
+        /// Where they have the name.
+        name: Vec<FieldPath>,
+        /// Where they have the value.
+        value: Vec<FieldPath>,
+        /// The object to gather the fields in, if not the top.
+        to: Option<FieldPath>,
+        /// Whether they also stay where they are.
+        keep: bool,
+    },
 }
 
 /// Where an event's time is and how it is written.

@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::IpAddr};
 use base::{ColumnType, FieldPath, Object, Value, limits::RELATED_VALUES_MAX};
 use regex::Regex;
 
-use crate::{FieldRule, LogSource, parse::cast_text};
+use crate::{FieldRule, LogSource, names::Names, parse::cast_text};
 
 /// A log source's normalization, compiled.
 #[derive(Debug)]
@@ -16,14 +16,6 @@ pub(crate) struct Normalizer {
     names: Names,
     tree: Vec<(String, Node)>,
     related: Vec<Gather>,
-}
-
-/// The names at the top of an event that rules look for, by their length: one pass over an event's
-/// keys finds them all, where a look-up for each rule would compare each with every key.
-#[derive(Debug, Default)]
-struct Names {
-    by_length: Vec<Vec<(String, usize)>>,
-    count: usize,
 }
 
 /// Where a rule finds a value.
@@ -73,7 +65,7 @@ impl Normalizer {
             let parts: Vec<&str> = rule.name.parts().collect();
             let node = Node::Value(Box::new(Rule {
                 rule: rule.clone(),
-                from: rule.from.iter().map(|path| names.add(path)).collect(),
+                from: rule.from.iter().map(|path| From::new(path, &mut names)).collect(),
                 capture: rule.capture.as_deref().map(Regex::new).transpose()?,
                 is_ip: parts.last() == Some(&"ip"),
             }));
@@ -85,7 +77,9 @@ impl Normalizer {
         for (name, paths) in &source.related {
             let from = paths
                 .iter()
-                .map(|path| (names.add(path), Some(path).filter(is_normalized).cloned()))
+                .map(|path| {
+                    (From::new(path, &mut names), Some(path).filter(is_normalized).cloned())
+                })
                 .collect();
             related.push(Gather { name: name.clone(), from, is_ip: name == "ip" });
         }
@@ -94,7 +88,7 @@ impl Normalizer {
 
     /// The normalized fields of an event, nested.
     pub(crate) fn apply<'a>(&'a self, fields: &Object<'a>) -> Object<'a> {
-        let fields = self.names.find(fields);
+        let fields = Fields::new(fields, &self.names);
         let mut normalized = object(&self.tree, &fields);
         let mut related = Object::new();
         for gather in &self.related {
@@ -110,38 +104,23 @@ impl Normalizer {
     }
 }
 
-impl Names {
-    fn add(&mut self, path: &FieldPath) -> From {
-        if path.len() > 1 {
-            return From::Path(path.clone());
-        }
-        let name = path.as_str();
-        if self.by_length.len() <= name.len() {
-            self.by_length.resize_with(name.len() + 1, Vec::new);
-        }
-        let Some(same_length) = self.by_length.get_mut(name.len()) else {
-            return From::Path(path.clone());
-        };
-        if let Some((_, number)) = same_length.iter().find(|(other, _)| other == name) {
-            return From::Name(*number);
-        }
-        same_length.push((name.to_owned(), self.count));
-        self.count += 1;
-        From::Name(self.count - 1)
+impl From {
+    fn new(path: &FieldPath, names: &mut Names) -> Self {
+        if path.len() > 1 { Self::Path(path.clone()) } else { Self::Name(names.add(path.as_str())) }
     }
+}
 
-    fn find<'s, 'a>(&self, object: &'s Object<'a>) -> Fields<'s, 'a> {
-        let mut found = vec![None; self.count];
+impl<'s, 'a> Fields<'s, 'a> {
+    fn new(object: &'s Object<'a>, names: &Names) -> Self {
+        let mut found = vec![None; names.len()];
         for (key, value) in object {
-            let same_length = self.by_length.get(key.len()).map_or(&[][..], Vec::as_slice);
-            let name = same_length.iter().find(|(name, _)| name == key);
-            let slot = name.and_then(|(_, number)| found.get_mut(*number));
+            let slot = names.find(key).and_then(|number| found.get_mut(number));
             // Of repeated keys the first counts, as it does for `Object::get`.
             if let Some(slot @ None) = slot {
                 *slot = Some(value);
             }
         }
-        Fields { object, found }
+        Self { object, found }
     }
 }
 

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use crate::{Encoding, Reject, RejectKind};
 
-pub use json::parse_json;
 pub(crate) use json::parse_text;
+pub use json::{Scratch, parse_json};
 pub(crate) use pattern::{Patterns, cast_text};
 
 /// The record as text.

@@ -1,6 +1,7 @@
 //! From YAML to a validated log source.
 
 mod fields;
+mod lift;
 mod shape;
 
 use base::{FieldPath, SigmaRoute, Timestamp, limits};
@@ -14,7 +15,7 @@ use super::{
 use shape::{Keys, Report};
 
 const TOP_KEYS: &[&str] =
-    &["name", "description", "table", "format", "time", "fields", "related", "sigma"];
+    &["name", "description", "table", "format", "lift", "time", "fields", "related", "sigma"];
 const FORMAT_KEYS: &[&str] = &["type", "records", "encoding", "patterns", "types", "unmatched"];
 const TIME_KEYS: &[&str] = &["field", "format", "timezone", "missing", "earliest"];
 const ROUTE_KEYS: &[&str] = &["product", "category", "service", "when", "fields"];
@@ -82,12 +83,13 @@ fn read(path: &str, node: &Node, report: &mut Report<'_>) -> Option<LogSource> {
         }
     };
     let description = keys.text("description", report).map(|(_, text)| text.to_owned());
+    let lift = lift::read_lifts(keys.get("lift"), report);
     let fields = fields::read_fields(keys.get("fields"), report);
     let related = fields::read_related(keys.get("related"), report);
     let sigma = read_routes(keys.get("sigma"), report);
     // Only now, when everything was looked at, may a mistake end it.
     let (format, time) = (format?, time?);
-    Some(LogSource { name, description, table, format, time, fields, related, sigma })
+    Some(LogSource { name, description, table, format, lift, time, fields, related, sigma })
 }
 
 /// Names are folders in the lake and tables in SQL.

@@ -8,12 +8,16 @@
 //! 8259 leaves its meaning open; replacing it would lose what was there, so the record is rejected
 //! and the quarantine keeps its bytes.
 
+mod text;
+
 use std::borrow::Cow;
 
 use base::{Object, Value, limits::JSON_DEPTH_MAX};
 
 use super::text_of;
 use crate::{Encoding, Reject, RejectKind, reject::excerpt};
+pub use text::Scratch;
+use text::{Room, find_special};
 
 /// Reads one JSON value (RFC 8259) that fills `bytes` but for white space.
 ///
@@ -21,25 +25,43 @@ use crate::{Encoding, Reject, RejectKind, reject::excerpt};
 /// Says at which byte the text stops being JSON, and why.
 pub fn parse_json(bytes: &[u8]) -> Result<Value<'_>, Reject> {
     match text_of(bytes, Encoding::Utf8)? {
-        Cow::Borrowed(text) => parse_text(text),
-        Cow::Owned(text) => parse_text(&text).map(Value::into_owned),
+        Cow::Borrowed(text) => parse_text(text, None),
+        Cow::Owned(text) => parse_text(&text, None).map(Value::into_owned),
     }
 }
 
-/// As [`parse_json`], for what is text already.
-pub(crate) fn parse_text(text: &str) -> Result<Value<'_>, Reject> {
+/// As [`parse_json`], for what is text already. Strings with escapes are put into `scratch` if
+/// there is one, so that they are borrowed too.
+pub(crate) fn parse_text<'a>(
+    text: &'a str,
+    scratch: Option<&'a mut Scratch>,
+) -> Result<Value<'a>, Reject> {
     let bytes = text.as_bytes();
-    let mut parser = Parser { text, bytes, at: 0, entries: Vec::new(), members: Vec::new() };
+    let mut parser = Parser {
+        text,
+        bytes,
+        at: 0,
+        entries: Vec::with_capacity(ENTRIES_EXPECTED),
+        members: Vec::new(),
+        room: Room::new(bytes.len(), scratch),
+    };
     parser.skip_space();
-    let value = parser.value(0)?;
+    let value = parser.value(0).map_err(|reject| *reject)?;
     parser.skip_space();
     match parser.peek() {
         None => Ok(value),
-        Some(_) => Err(parser.unexpected("the end of the record")),
+        Some(_) => Err(*parser.unexpected("the end of the record")),
     }
 }
 
+/// Room for the entries of most records, so that it need not grow.
+const ENTRIES_EXPECTED: usize = 48;
+
 type Entry<'a> = (Cow<'a, str>, Value<'a>);
+
+/// What becomes of a part of a record. A problem is kept out of the way: all that is read is moved
+/// with the room for one.
+type Parsed<T> = Result<T, Box<Reject>>;
 
 struct Parser<'a> {
     text: &'a str,
@@ -51,21 +73,27 @@ struct Parser<'a> {
     entries: Vec<Entry<'a>>,
     /// Likewise the members of open arrays.
     members: Vec<Value<'a>>,
+    room: Room<'a>,
 }
 
 impl<'a> Parser<'a> {
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     #[inline]
     fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+        // One comparison, where there is none.
+        while let Some(byte) = self.peek().filter(|byte| *byte <= b' ') {
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return;
+            }
             self.at += 1;
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, Reject> {
+    fn value(&mut self, depth: usize) -> Parsed<Value<'a>> {
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;
@@ -82,19 +110,21 @@ impl<'a> Parser<'a> {
     }
 
     /// Enters an object or array: skips its bracket and the space behind.
-    fn enter(&mut self, depth: usize) -> Result<(), Reject> {
+    fn enter(&mut self, depth: usize) -> Parsed<()> {
         if depth >= JSON_DEPTH_MAX {
             let message = format!("the JSON nests deeper than {JSON_DEPTH_MAX} levels");
-            return Err(Reject::new(RejectKind::Depth, message)
-                .at(self.bytes, self.at)
-                .help("have the source send deep structures as text in one field"));
+            return Err(Box::new(
+                Reject::new(RejectKind::Depth, message)
+                    .at(self.bytes, self.at)
+                    .help("have the source send deep structures as text in one field"),
+            ));
         }
         self.at += 1;
         self.skip_space();
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value<'a>, Reject> {
+    fn object(&mut self, depth: usize) -> Parsed<Value<'a>> {
         self.enter(depth)?;
         let base = self.entries.len();
         if self.peek() == Some(b'}') {
@@ -127,7 +157,7 @@ impl<'a> Parser<'a> {
         Ok(Value::Object(self.entries.drain(base..).collect()))
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value<'a>, Reject> {
+    fn array(&mut self, depth: usize) -> Parsed<Value<'a>> {
         self.enter(depth)?;
         let base = self.members.len();
         if self.peek() == Some(b']') {
@@ -149,7 +179,7 @@ impl<'a> Parser<'a> {
         Ok(Value::List(self.members.drain(base..).collect()))
     }
 
-    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, Reject> {
+    fn word(&mut self, word: &str, value: Value<'a>) -> Parsed<Value<'a>> {
         if self.bytes.get(self.at..self.at + word.len()) != Some(word.as_bytes()) {
             return Err(self.unexpected("a JSON value"));
         }
@@ -159,111 +189,40 @@ impl<'a> Parser<'a> {
 
     /// The string whose opening quote was just passed.
     #[inline]
-    fn string(&mut self) -> Result<Cow<'a, str>, Reject> {
+    fn string(&mut self) -> Parsed<Cow<'a, str>> {
         let start = self.at;
         let end = find_special(self.bytes, start);
         if self.bytes.get(end) == Some(&b'"') {
             self.at = end + 1;
             return Ok(Cow::Borrowed(self.text.get(start..end).unwrap_or_default()));
         }
-        self.string_with_escapes(end).map(Cow::Owned)
+        self.unescape(end)
     }
 
-    /// The rest of a string from its first special byte on.
-    fn string_with_escapes(&mut self, mut end: usize) -> Result<String, Reject> {
+    fn number(&mut self) -> Parsed<Value<'a>> {
         let start = self.at;
-        // The plain part, and room for as much again: most such strings are short paths.
-        let mut out = String::with_capacity((end - start) * 2 + 64);
-        loop {
-            out.push_str(self.text.get(self.at..end).unwrap_or_default());
-            self.at = end + 1;
-            match self.bytes.get(end) {
-                Some(b'"') => return Ok(out),
-                Some(b'\\') => self.escape(&mut out)?,
-                Some(control) => {
-                    let message =
-                        format!("a string holds the control character 0x{control:02x} unescaped");
-                    return Err(self.error(message, end));
-                }
-                None => {
-                    return Err(self
-                        .error("a string has no closing quote", start.saturating_sub(1))
-                        .help("check whether the source cuts long records off"));
-                }
-            }
-            end = find_special(self.bytes, self.at);
+        let is_negative = self.peek() == Some(b'-');
+        self.at += usize::from(is_negative);
+        let first = self.at;
+        // Up to 18 digits can't overflow.
+        let mut number = 0_i64;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.at += 1;
         }
-    }
-
-    /// What follows a backslash.
-    fn escape(&mut self, out: &mut String) -> Result<(), Reject> {
-        let byte = self.peek();
-        self.at += 1;
-        out.push(match byte {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => self.unicode_escape()?,
-            _ => {
-                let help = "have the source write a backslash as `\\\\`";
-                return Err(self.error("`\\` begins no JSON escape", self.at - 2).help(help));
-            }
-        });
-        Ok(())
-    }
-
-    /// What follows `\u`: a character, or the first half of one whose second half follows.
-    fn unicode_escape(&mut self) -> Result<char, Reject> {
-        let start = self.at - 2;
-        let first = self.hex4()?;
-        if let Some(character) = char::from_u32(first) {
-            return Ok(character);
-        }
-        if first < 0xdc00 && self.bytes.get(self.at..self.at + 2) == Some(b"\\u") {
-            self.at += 2;
-            let second = self.hex4()?;
-            if (0xdc00..0xe000).contains(&second) {
-                let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-                return char::from_u32(code).ok_or_else(|| self.half_pair(first, start));
-            }
-        }
-        Err(self.half_pair(first, start))
-    }
-
-    fn half_pair(&self, code: u32, at: usize) -> Reject {
-        let message = format!("`\\u{code:04x}` is half of a surrogate pair, which is no character");
-        self.error(message, at)
-            .help("have the source write the whole character, or its bytes in another encoding")
-    }
-
-    fn hex4(&mut self) -> Result<u32, Reject> {
-        let digits = self.bytes.get(self.at..self.at + 4).unwrap_or_default();
-        let code = digits.iter().try_fold(0_u32, |code, digit| {
-            char::from(*digit).to_digit(16).map(|digit| code << 4 | digit)
-        });
-        match code {
-            Some(code) if digits.len() == 4 => {
-                self.at += 4;
-                Ok(code)
-            }
-            _ => Err(self.error("`\\u` is not followed by four hex digits", self.at - 2)),
-        }
-    }
-
-    fn number(&mut self) -> Result<Value<'a>, Reject> {
-        let start = self.at;
-        self.at += usize::from(self.peek() == Some(b'-'));
-        let digits = self.digits();
-        let leading_zero = self.bytes.get(self.at - digits) == Some(&b'0');
-        if digits == 0 || (leading_zero && digits > 1) {
+        let digits = self.at - first;
+        if digits == 0 || (digits > 1 && self.bytes.get(first) == Some(&b'0')) {
             return Err(self.error("a number begins wrong", start));
         }
-        let whole = self.at;
+        if !matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            // JSON's `-0` is a float's: an integer would lose its sign.
+            return Ok(match (is_negative, number) {
+                (true, 0) if digits == 1 => Value::Float(-0.0),
+                (true, number) if digits <= 18 => Value::Int(-number),
+                (false, number) if digits <= 18 => Value::Int(number),
+                _ => whole_number(self.text.get(start..self.at).unwrap_or_default()),
+            });
+        }
         if self.peek() == Some(b'.') {
             self.at += 1;
             if self.digits() == 0 {
@@ -277,12 +236,10 @@ impl<'a> Parser<'a> {
                 return Err(self.unexpected("a digit in the exponent"));
             }
         }
-        let text = self.text.get(start..self.at).unwrap_or_default();
-        Ok(if self.at == whole { whole_number(text) } else { fraction(text) })
+        Ok(fraction(self.text.get(start..self.at).unwrap_or_default()))
     }
 
     /// Skips digits and counts them.
-    #[inline]
     fn digits(&mut self) -> usize {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
@@ -292,12 +249,18 @@ impl<'a> Parser<'a> {
     }
 
     #[cold]
-    fn error(&self, message: impl Into<String>, at: usize) -> Reject {
-        Reject::new(RejectKind::Json, message).at(self.bytes, at)
+    fn error(&self, message: impl Into<String>, at: usize) -> Box<Reject> {
+        Box::new(Reject::new(RejectKind::Json, message).at(self.bytes, at))
     }
 
     #[cold]
-    fn unexpected(&self, expected: &str) -> Reject {
+    fn helpful(&self, message: impl Into<String>, at: usize, help: &str) -> Box<Reject> {
+        let reject = Reject::new(RejectKind::Json, message).at(self.bytes, at);
+        Box::new(reject.help(help))
+    }
+
+    #[cold]
+    fn unexpected(&self, expected: &str) -> Box<Reject> {
         let found = self.text.get(self.at..).and_then(|rest| rest.chars().next());
         let found = match found {
             None => "the record's end".to_owned(),
@@ -310,8 +273,6 @@ impl<'a> Parser<'a> {
 
 fn whole_number(text: &str) -> Value<'_> {
     match text.parse() {
-        // JSON's `-0` is a float's: an integer would lose its sign.
-        Ok(0) if text.starts_with('-') => Value::Float(-0.0),
         Ok(number) => Value::Int(number),
         Err(_) => Value::Number(Cow::Borrowed(text)),
     }
@@ -355,32 +316,6 @@ fn decimal(text: &str) -> Option<(String, i64)> {
     }
     let point = i64::try_from(whole.len()).ok()?;
     Some((digits, exponent.checked_add(point)?.checked_sub(zeros)?))
-}
-
-/// Where the next quote, backslash or control character is, from `from` on; the end if there is
-/// none.
-///
-/// Eight bytes at a time (see "Bit Twiddling Hacks", Sean Eron Anderson: "Determine if a word has a
-/// byte less than n"): the lowest flagged byte is always right, since borrows go upward only.
-#[inline]
-fn find_special(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let rest = bytes.get(from..).unwrap_or_default();
-    let (words, tail) = rest.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * 0x22);
-        let backslash = word ^ (ONES * 0x5c);
-        let flags = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        if flags & HIGHS != 0 {
-            return from + index * 8 + ((flags & HIGHS).trailing_zeros() / 8) as usize;
-        }
-    }
-    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    bytes.len() - tail.len() + tail.iter().position(special).unwrap_or(tail.len())
 }
 
 #[cfg(test)]

@@ -140,6 +140,29 @@ fn strings_without_escapes_are_borrowed() {
 }
 
 #[test]
+fn with_a_scratch_all_text_is_borrowed() {
+    let text = r#"{"a\n":"\\","b":["\u00e9\ud83d\ude00"],"c":"plain"}"#;
+    let mut scratch = Scratch::default();
+    let Ok(Value::Object(object)) = parse_text(text, Some(&mut scratch)) else { panic!() };
+    let borrowed: Vec<bool> = object
+        .iter()
+        .map(|(key, value)| {
+            let value = match value {
+                Value::List(members) => members.first(),
+                value => Some(value),
+            };
+            matches!(key, Cow::Borrowed(_)) && matches!(value, Some(Value::Text(Cow::Borrowed(_))))
+        })
+        .collect();
+    assert_eq!(borrowed, [true; 3]);
+    assert_eq!(object.get("a\n"), Some(&Value::text("\\")));
+    // The next record may be longer.
+    let long = format!("\"{}\"", "\\\\".repeat(1000));
+    let Ok(Value::Text(text)) = parse_text(&long, Some(&mut scratch)) else { panic!() };
+    assert_eq!(text, "\\".repeat(1000));
+}
+
+#[test]
 fn special_bytes_are_found_wherever_they_stand() {
     for special in [b'"', b'\\', 0, 0x1f] {
         for length in 0..40 {
@@ -158,6 +181,7 @@ fn special_bytes_are_found_wherever_they_stand() {
 /// `serde_json` makes the same of the same text, but for what it loses.
 fn check_against_serde(text: &str) {
     let ours = parse_json(text.as_bytes());
+    assert_eq!(parse_text(text, Some(&mut Scratch::default())), ours);
     let theirs = serde_json::from_str::<serde_json::Value>(text);
     match (&ours, &theirs) {
         (Ok(ours), Ok(theirs)) => assert!(same(ours, theirs), "{text}\n{ours:?}\n{theirs:?}"),
@@ -217,7 +241,25 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// Texts in which escapes stand wherever they can in a block.
+fn escaped_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => "[ -!#-\\[\\]-~é😀]{0,40}",
+        4 => Just("\\\\".to_owned()),
+        2 => r#"\\["/bfnrtux0]"#,
+        1 => r"\\u[0-9a-fA-F]{4}",
+        1 => Just("\\ud83d\\ude00".to_owned()),
+        1 => "[\t\n\"]",
+    ];
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| format!("[\"{}\"]", pieces.concat()))
+}
+
 proptest! {
+    #[test]
+    fn agrees_with_serde_json_on_escapes(text in escaped_text()) {
+        check_against_serde(&text);
+    }
+
     #[test]
     fn agrees_with_serde_json(value in any_json()) {
         check_against_serde(&value.to_string());
