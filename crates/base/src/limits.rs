@@ -184,6 +184,20 @@ pub const CEL_STEPS_MAX: u32 = 100_000;
 /// lists inside one another pass, three don't.
 pub const CEL_COST_MAX: u64 = 1_000_000;
 
+/// How many macros may be put into one CEL expression, those inside macros counted: macros that
+/// double one another reach this at ten levels.
+pub const CEL_EXPANSIONS_MAX: usize = 1000;
+
+/// How many CEL macros may stand inside one another: each costs the compiler stack.
+pub const CEL_EXPANSION_DEPTH_MAX: usize = 16;
+
+/// How deeply a CEL expression may nest once its macros are put in: each level costs the evaluation
+/// stack, about 5 KiB in a build without optimizations.
+pub const CEL_EXPANDED_DEPTH_MAX: usize = 200;
+
+/// The longest name of a CEL macro, in bytes.
+pub const CEL_MACRO_NAME_BYTES_MAX: usize = 64;
+
 /// How many members a list or map of an event is taken to have when the cost of a CEL expression is
 /// estimated: ten times the longest lists of the real logs seen that detections go through.
 pub const CEL_COST_MEMBERS: u64 = 100;

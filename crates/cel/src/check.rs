@@ -8,7 +8,7 @@ mod macros;
 mod schema;
 mod unify;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use cel_parser::common::ast::{
     EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr, SourceInfo,
@@ -19,6 +19,7 @@ use crate::{
     error::{CelError, CelErrorKind},
     functions,
     lower::{self, error_at, split},
+    macros::Macros,
     types::{Overload, Type},
     value::CelType,
 };
@@ -34,6 +35,7 @@ pub struct Declarations {
     variables: HashMap<String, Type>,
     functions: HashMap<String, Vec<Overload>>,
     wanted: Option<Type>,
+    macros: Option<Arc<Macros>>,
 }
 
 impl Declarations {
@@ -41,6 +43,13 @@ impl Declarations {
     #[must_use]
     pub fn of(schema: Schema) -> Self {
         Self { schema, ..Self::default() }
+    }
+
+    /// The same with macros.
+    #[must_use]
+    pub fn with_macros(mut self, macros: Arc<Macros>) -> Self {
+        self.macros = Some(macros);
+        self
     }
 
     /// The same, for expressions whose value must be of a type.
@@ -93,7 +102,9 @@ pub fn check(source: &str, declarations: &Declarations) -> Checked {
         if let Some(wanted) = &declarations.wanted {
             checker.want(expr, &kind, wanted, "the expression");
         }
-        checker.problems.extend(cost::check(source, info, expr).err());
+        checker
+            .problems
+            .extend(cost::check(source, info, expr, declarations.macros.as_deref()).err());
         checker.problems.sort_by_key(|problem| (problem.line, problem.column));
         Ok(Checked { kind: checker.unknowns.resolve(&kind, true), problems: checker.problems })
     });

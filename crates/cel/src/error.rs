@@ -82,6 +82,14 @@ pub enum CelErrorKind {
         /// The steps, at most.
         steps: u64,
     },
+    /// It calls a macro wrongly.
+    #[error("{message}")]
+    Macro {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        help: String,
+    },
     /// It names a lookup table that does not exist, or a column that the table lacks.
     #[error("{what}")]
     Lookup {
@@ -127,6 +135,7 @@ impl Explain for CelError {
             CelErrorKind::UnknownField { .. } => "DAB0279",
             CelErrorKind::Lookup { .. } => "DAB0280",
             CelErrorKind::TooCostly { .. } => "DAB0260",
+            CelErrorKind::Macro { .. } => "DAB0265",
         })
     }
 
@@ -144,9 +153,9 @@ impl Explain for CelError {
                 limits::CEL_DEPTH_MAX
             )),
             CelErrorKind::Unsupported { help, .. } => Some((*help).to_owned()),
-            CelErrorKind::Lookup { help, .. } | CelErrorKind::Types { help, .. } => {
-                Some(help.clone())
-            }
+            CelErrorKind::Lookup { help, .. }
+            | CelErrorKind::Types { help, .. }
+            | CelErrorKind::Macro { help, .. } => Some(help.clone()),
             CelErrorKind::UnknownField { help, .. } => help.clone(),
             CelErrorKind::TooCostly { .. } => {
                 Some("put fewer macros over lists inside one another".to_owned())

@@ -306,6 +306,11 @@ fn hint(name: &str) -> Option<String> {
     (edits <= allowed).then(|| format!("did you mean `{usage}`?"))
 }
 
+/// Whether it is a function's name, and no operator's.
+pub(crate) fn is_word(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+}
+
 /// The name that differs from `wanted` in few letters.
 pub(crate) fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let folded = wanted.to_lowercase();

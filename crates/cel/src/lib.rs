@@ -24,6 +24,7 @@ mod eval;
 mod functions;
 mod lookup;
 mod lower;
+mod macros;
 mod necessary;
 mod net;
 mod node;
@@ -51,12 +52,24 @@ pub use lookup::{
     FileTables, KeyKind, LookupError, LookupErrorKind, LookupFormat, LookupSpec, Lookups,
     Refreshed, Row, read_lookups,
 };
+pub use macros::{
+    MacroError, MacroErrorKind, MacroSpec, MacroTest, Macros, Parameter, read_macros,
+};
 pub use necessary::{FieldTest, Literal, Necessary, Predicate};
 pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};
 pub use trace::{Given, Part, PartKind};
 pub use types::Type;
 pub use value::{CelList, CelMap, CelType, CelValue};
+
+/// What expressions may use beyond the event and the language.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Lookup tables.
+    pub lookups: Option<Arc<dyn Lookups>>,
+    /// Macros.
+    pub macros: Option<Arc<Macros>>,
+}
 
 /// A compiled expression.
 ///
@@ -74,7 +87,7 @@ pub struct Program {
     quick: Quickly,
     fields: Vec<String>,
     regexes: RegexCache,
-    lookups: Option<Arc<dyn Lookups>>,
+    environment: Environment,
 }
 
 impl Program {
@@ -86,7 +99,7 @@ impl Program {
     /// the wrong number of arguments, contains an invalid literal (a regular expression, a network,
     /// a timestamp), or is too long or too deep.
     pub fn compile(source: &str) -> Result<Self, CelError> {
-        Self::build(source, true, "", None)
+        Self::build(source, true, "", Environment::default())
     }
 
     /// As [`Self::compile`], but a call of an unknown function is an error of evaluation, which
@@ -96,7 +109,7 @@ impl Program {
     ///
     /// As [`Self::compile`], less unknown functions and wrong calls.
     pub fn compile_unchecked(source: &str) -> Result<Self, CelError> {
-        Self::build(source, false, "", None)
+        Self::build(source, false, "", Environment::default())
     }
 
     /// As [`Self::compile`] or [`Self::compile_unchecked`], with names looked up in a namespace
@@ -106,7 +119,7 @@ impl Program {
     ///
     /// As those.
     pub fn compile_in(container: &str, source: &str, is_checked: bool) -> Result<Self, CelError> {
-        Self::build(source, is_checked, container, None)
+        Self::build(source, is_checked, container, Environment::default())
     }
 
     /// As [`Self::compile`], with lookup tables to ask.
@@ -115,18 +128,33 @@ impl Program {
     ///
     /// As [`Self::compile`], and if the expression names a table that there is not.
     pub fn compile_with(source: &str, lookups: Arc<dyn Lookups>) -> Result<Self, CelError> {
-        Self::build(source, true, "", Some(lookups))
+        let environment = Environment { lookups: Some(lookups), ..Environment::default() };
+        Self::build(source, true, "", environment)
+    }
+
+    /// As [`Self::compile`], with all that there is to use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::compile`], and if the expression names a table that there is not, or calls a
+    /// macro wrongly.
+    pub fn compile_using(source: &str, environment: &Environment) -> Result<Self, CelError> {
+        Self::build(source, true, "", environment.clone())
     }
 
     fn build(
         source: &str,
         is_checked: bool,
         container: &str,
-        lookups: Option<Arc<dyn Lookups>>,
+        environment: Environment,
     ) -> Result<Self, CelError> {
-        let lookups_now = lookups.as_deref();
-        let options =
-            lower::Options { is_checked, container, is_folded: true, lookups: lookups_now };
+        let options = lower::Options {
+            is_checked,
+            container,
+            is_folded: true,
+            lookups: environment.lookups.as_deref(),
+            macros: environment.macros.as_deref(),
+        };
         let lowered = lower::compile(source, options)?;
         Ok(Self {
             source: source.to_owned(),
@@ -134,7 +162,7 @@ impl Program {
             root: lowered.root,
             fields: lowered.fields,
             regexes: RegexCache::default(),
-            lookups,
+            environment,
         })
     }
 
@@ -169,7 +197,7 @@ impl Program {
     }
 
     fn answer(&self, event: &Event<'_>) -> Answer {
-        Quick::new(event, &self.regexes, self.lookups.as_deref()).answer(&self.quick)
+        Quick::new(event, &self.regexes, self.environment.lookups.as_deref()).answer(&self.quick)
     }
 
     /// As [`Self::matches`], with the tests of fields that held, in the order of evaluation.
@@ -226,7 +254,7 @@ impl Program {
     }
 
     fn evaluation<'a>(&'a self, root: Root<'a>) -> Evaluation<'a> {
-        Evaluation::new(root, &self.regexes, self.lookups.as_deref())
+        Evaluation::new(root, &self.regexes, self.environment.lookups.as_deref())
     }
 
     /// The names of the fields that the expression reads, in order of appearance.

@@ -11,6 +11,8 @@ use std::{fmt, sync::Arc};
 
 use base::{Object, Timestamp};
 
+pub(crate) use mmdb::Any;
+
 pub use error::{LookupError, LookupErrorKind};
 pub use files::{FileTables, Refreshed};
 pub use spec::{KeyKind, LookupFormat, LookupSpec, read_lookups};

@@ -1,6 +1,7 @@
 //! From the parser's tree to the compiled form, with all checks on the way.
 
 mod calls;
+mod expand;
 mod fold;
 mod syntax;
 
@@ -13,10 +14,14 @@ use cel_parser::{
     parser::{ParseError, ParseErrors},
 };
 
+use expand::Alias;
+
 use crate::{
     cost,
     error::{CelError, CelErrorKind},
+    functions,
     lookup::Lookups,
+    macros::Macros,
     node::{Node, Test},
     path::Path,
     print, scan,
@@ -41,15 +46,32 @@ pub(crate) struct Options<'o> {
     pub(crate) is_folded: bool,
     /// The tables it may ask.
     pub(crate) lookups: Option<&'o dyn Lookups>,
+    /// The macros it may use.
+    pub(crate) macros: Option<&'o Macros>,
 }
 
 /// Parses and compiles `source`.
 pub(crate) fn compile(source: &str, options: Options<'_>) -> Result<Lowered, CelError> {
     with_tree(source, |expr, info| {
-        let mut lowering =
-            Lowering { source, info, options, locals: Vec::new(), fields: Vec::new(), test: None };
+        let mut lowering = Lowering {
+            source,
+            info,
+            options,
+            locals: Vec::new(),
+            fields: Vec::new(),
+            test: None,
+            aliases: Vec::new(),
+            expansions: 0,
+            depth: 0,
+            deepest: 0,
+            inside: 0,
+        };
         let root = lowering.condition(expr)?;
-        cost::check(source, info, expr)?;
+        if lowering.deepest > limits::CEL_EXPANDED_DEPTH_MAX {
+            let kind = CelErrorKind::TooLarge("deeply nested with its macros put in");
+            return Err(error_at(source, info, expr, kind));
+        }
+        cost::check(source, info, expr, options.macros)?;
         Ok(Lowered { root, fields: lowering.fields })
     })
 }
@@ -115,6 +137,15 @@ struct Lowering<'s> {
     fields: Vec<String>,
     /// The fields read by the test that is being compiled, if one is.
     test: Option<Vec<Path>>,
+    /// What the parameters of the macro that is being compiled stand for.
+    aliases: Vec<Alias>,
+    /// How many macros were put in so far.
+    expansions: usize,
+    /// How deep the part that is being compiled is, and the deepest so far.
+    depth: usize,
+    deepest: usize,
+    /// How many macros are around.
+    inside: usize,
 }
 
 /// A name that an expression binds.
@@ -145,7 +176,11 @@ impl Lowering<'_> {
 
     /// Compiles any expression.
     fn lower(&mut self, expr: &IdedExpr) -> Result<Node, CelError> {
-        let node = self.lower_parts(expr)?;
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        let node = self.lower_parts(expr);
+        self.depth -= 1;
+        let node = node?;
         Ok(if self.options.is_folded { fold::fold(node) } else { node })
     }
 
@@ -206,6 +241,9 @@ impl Lowering<'_> {
             } else {
                 Node::Select { operand: Box::new(variable), path: Path::new(parts) }
             };
+        }
+        if let Some(node) = self.aliased(name, parts) {
+            return node;
         }
         let path = self.field(name, parts);
         let denotes = CelType::named(path.name());
@@ -310,7 +348,7 @@ pub(crate) fn error_at(
     let mut before = source.get(..start).unwrap_or_default();
     // The parser places a call at its parenthesis; people look for the name.
     let is_named = match &expr.expr {
-        Expr::Call(call) => !call.func_name.contains(['_', '@']) || call.target.is_some(),
+        Expr::Call(call) => functions::is_word(&call.func_name),
         Expr::Struct(_) => true,
         _ => false,
     };

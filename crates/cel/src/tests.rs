@@ -3,6 +3,7 @@
 mod check;
 mod extensions;
 mod lookup;
+mod macros;
 mod necessary;
 mod properties;
 mod quick;

@@ -5,13 +5,14 @@
 //! compare. What stands inside a macro such as `exists` depends on the macro's variable and stays
 //! whole.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 use base::Event;
 use cel_parser::common::ast::{Expr, IdedExpr};
 
 use crate::{
-    CelError, CelMap, CelValue, EvalError, Lookups, Program, eval::convert, functions, lower, print,
+    CelError, CelMap, CelValue, Environment, EvalError, Program, eval::convert, functions, lower,
+    print,
 };
 
 /// How much of a value is shown, in bytes; whatever begins before is shown whole.
@@ -71,18 +72,18 @@ impl Program {
     /// Fails for no expression that could be compiled.
     pub fn parts(&self) -> Result<Part, CelError> {
         let draft = lower::with_tree(&self.source, |expr, _| Ok(condition(expr)))?;
-        let whole = Program::build(&self.source, true, "", self.lookups.clone())?;
-        Ok(draft.compiled(whole, self.lookups.as_ref()))
+        let whole = Program::build(&self.source, true, "", self.environment.clone())?;
+        Ok(draft.compiled(whole, &self.environment))
     }
 }
 
 impl Draft {
-    fn compiled(self, program: Program, lookups: Option<&Arc<dyn Lookups>>) -> Part {
+    fn compiled(self, program: Program, environment: &Environment) -> Part {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in self.parts {
             // What does not compile by itself is only shown as part of what is around it.
-            if let Ok(program) = Program::build(&part.source, true, "", lookups.cloned()) {
-                parts.push(part.compiled(program, lookups));
+            if let Ok(program) = Program::build(&part.source, true, "", environment.clone()) {
+                parts.push(part.compiled(program, environment));
             }
         }
         Part { kind: self.kind, text: self.text, parts, program }

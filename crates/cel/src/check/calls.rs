@@ -8,6 +8,7 @@ use super::Checker;
 use crate::{
     error::CelErrorKind,
     functions::{self, DECLARATIONS, Found},
+    macros::Macro,
     types::{Overload, Type},
 };
 
@@ -54,6 +55,12 @@ impl Checker<'_> {
         args: &[IdedExpr],
     ) -> Type {
         let values = self.infer_all(target, args);
+        let known = self.declarations.macros.as_deref().and_then(|macros| macros.get(name));
+        if target.is_none()
+            && let Some(known) = known.cloned()
+        {
+            return self.expansion(expr, &known, args, &values);
+        }
         let declared = self.declarations.functions.get(name);
         if let Some(overloads) = declared.or_else(|| OVERLOADS.get(name)) {
             return self.apply(expr, name, target.is_some(), overloads, &values);
@@ -65,6 +72,25 @@ impl Checker<'_> {
         };
         self.report(expr, known);
         Type::Dyn
+    }
+
+    /// The type of a macro's value.
+    fn expansion(
+        &mut self,
+        expr: &IdedExpr,
+        known: &Macro,
+        args: &[IdedExpr],
+        values: &[Type],
+    ) -> Type {
+        if args.len() != known.parameters.len() {
+            let message = format!("the macro takes {} values", known.parameters.len());
+            let help = format!("write `{}`", known.usage);
+            self.report(expr, CelErrorKind::Macro { message, help });
+        }
+        for ((arg, value), (name, wanted)) in args.iter().zip(values).zip(&known.parameters) {
+            self.want(arg, value, wanted, &format!("`{name}`"));
+        }
+        known.result.clone()
     }
 
     /// The result of the overloads that fit; `dyn` if they differ.
@@ -119,7 +145,7 @@ impl Checker<'_> {
         let kinds: Vec<String> =
             values.iter().map(|kind| self.unknowns.resolve(kind, true).to_string()).collect();
         let operator = name.trim_matches('_').replace("@in", "in");
-        let (message, help) = match (name.contains(['_', '@']), kinds.as_slice()) {
+        let (message, help) = match (!functions::is_word(name), kinds.as_slice()) {
             (true, [left, right]) => {
                 (format!("`{operator}` can't join {left} and {right}"), remedy(left, right))
             }

@@ -52,7 +52,8 @@ impl Database {
 }
 
 /// Any value that a record or a JSON text may hold.
-pub(super) struct Any(pub(super) Value<'static>);
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Any(pub(crate) Value<'static>);
 
 impl<'de> Deserialize<'de> for Any {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

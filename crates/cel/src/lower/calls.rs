@@ -86,6 +86,16 @@ impl Lowering<'_> {
     fn has(&mut self, expr: &IdedExpr, field: &IdedExpr) -> Result<Node, CelError> {
         let (base, parts) = split(field);
         match (&base.expr, parts.as_slice()) {
+            (Expr::Ident(name), parts) if self.local(name).is_none() && self.is_alias(name) => {
+                match self.aliased_field(name, parts) {
+                    Some(path) => Ok(Node::HasField(path)),
+                    None if parts.is_empty() => Err(self.wrong_call(expr, "has", "has(field)")),
+                    None => {
+                        let operand = Box::new(self.lower(base)?);
+                        Ok(Node::HasSelect { operand, path: Path::new(parts) })
+                    }
+                }
+            }
             (Expr::Ident(name), parts) if self.local(name).is_none() => {
                 Ok(Node::HasField(self.field(name, parts)))
             }
@@ -104,7 +114,9 @@ impl Lowering<'_> {
 
     /// The full name of a function or macro in a namespace, if this is a call of one.
     fn namespaced(&self, target: &IdedExpr, call: &CallExpr) -> Option<String> {
-        functions::namespaced(target, call, &|name| self.local(name).is_some())
+        functions::namespaced(target, call, &|name| {
+            self.local(name).is_some() || self.is_alias(name)
+        })
     }
 
     fn namespaced_call(
@@ -273,6 +285,11 @@ impl Lowering<'_> {
         target: Option<&IdedExpr>,
         args: &[IdedExpr],
     ) -> Result<Node, CelError> {
+        if target.is_none()
+            && let Some(known) = self.options.macros.and_then(|macros| macros.get(name))
+        {
+            return self.expand(expr, known, args);
+        }
         let count = args.len() + usize::from(target.is_some());
         let function = match functions::find(name, target.is_some(), count) {
             Found::Function(function) => function,

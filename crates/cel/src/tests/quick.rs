@@ -12,8 +12,13 @@ use crate::{
 
 /// Answers for an expression of which nothing was computed beforehand.
 fn plainly(source: &str, event: &base::Event<'_>) -> Result<bool, EvalError> {
-    let options =
-        lower::Options { is_checked: true, container: "", is_folded: false, lookups: None };
+    let options = lower::Options {
+        is_checked: true,
+        container: "",
+        is_folded: false,
+        lookups: None,
+        macros: None,
+    };
     let lowered = lower::compile(source, options).unwrap();
     let regexes = RegexCache::default();
     match Evaluation::new(Root::Event(event), &regexes, None).eval(&lowered.root)? {
