@@ -69,53 +69,8 @@ fn every_detection_passes_its_tests() {
     let half: Vec<_> = tested.iter().filter(|(_, both)| **both != [true, true]).collect();
     assert!(half.is_empty(), "only one side is tested: {half:?}");
     let untested: Vec<_> = suite.untested.iter().map(|rule| path(rule)).collect();
-    assert_eq!(untested, UNTESTED, "these have no tests");
+    assert!(untested.is_empty(), "these have no tests: {untested:?}");
 }
-
-/// The detections without tests of their own.
-const UNTESTED: &[&str] = &[
-    "aws/access_key_for_another_user.yml",
-    "aws/administrator_policy_attached.yml",
-    "aws/bucket_made_public.yml",
-    "aws/console_login_without_mfa.yml",
-    "aws/copy_tool_on_bucket.yml",
-    "aws/guardduty_disabled.yml",
-    "aws/root_user_active.yml",
-    "aws/secret_read_with_user_key.yml",
-    "aws/security_group_open.yml",
-    "aws/snapshot_shared.yml",
-    "aws/trail_narrowed.yml",
-    "aws/trail_stopped.yml",
-    "linux/ssh_password_from_outside.yml",
-    "linux/ssh_root_login.yml",
-    "linux/ssh_too_many_attempts.yml",
-    "linux/ssh_unknown_user.yml",
-    "okta/administrator_behind_proxy.yml",
-    "okta/api_token_created.yml",
-    "okta/factors_reset.yml",
-    "okta/push_denied.yml",
-    "okta/session_from_new_country.yml",
-    "okta/sign_on_rule_deactivated.yml",
-    "okta/super_administrator_granted.yml",
-    "okta/suspicious_activity_reported.yml",
-    "web/path_traversal.yml",
-    "web/scanner.yml",
-    "web/secret_file_served.yml",
-    "web/shell_command.yml",
-    "web/sql_injection.yml",
-    "windows/audit_log_cleared.yml",
-    "windows/certutil_download.yml",
-    "windows/defender_disabled.yml",
-    "windows/executable_in_public_folder.yml",
-    "windows/lsass_read.yml",
-    "windows/office_starts_shell.yml",
-    "windows/powershell_encoded.yml",
-    "windows/run_key_user_folder.yml",
-    "windows/shadow_copies_deleted.yml",
-    "windows/shell_connects_outside.yml",
-    "windows/task_user_folder.yml",
-    "windows/wevtutil_clear.yml",
-];
 
 #[test]
 fn every_detection_says_what_a_reader_asks() {
