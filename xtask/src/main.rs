@@ -33,7 +33,7 @@ usage: cargo xtask <task> [options]
     --runs N        runs of each, the median is shown (default 3)
     --rules N       how many detections are loaded (default 100)
   bench detect    measure detection beside RSigma on the same events, and compare what both find
-    --lane A,B      mordor, flat, evtx, proc, cloudtrail, cel-aws, cel-okta (default: all)
+    --lane A,B      mordor, flat, evtx, proc, cloudtrail, cel-aws, cel-okta, rules (default: all)
     --rules N,M     how many of SigmaHQ's rules, or `all` (default 100,1000,all)
     --events N      how many events each figure is measured over (default 20000)
     --runs N        runs of each engine in turn, the median is shown (default 3)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dab_detect::FullScan;
+use dab_detect::{Engine, FullScan};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,19 +20,20 @@ const SHOWN: usize = 3;
 /// The rules that one engine alone found, each with the events.
 type Only = BTreeMap<String, Vec<usize>>;
 
-/// Compares dab's matchers with each other and with RSigma.
+/// Compares what dab finds with what another engine does: RSigma, or its own plain one.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let lane = Lane::read(arguments)?;
     let files = rules::read(lane.rules, arguments)?;
-    let lines: Vec<&str> = lane.lots(usize::MAX).concat();
+    let lines: Vec<&str> = lane.lots(arguments.take).concat();
     match arguments.engine.as_str() {
-        "rsigma" => compare::<Dab<FullScan>, Rsigma>(&arguments.lane, &lane, &files, &lines),
+        "rsigma" => compare::<Dab<Engine>, Rsigma>(arguments, &lane, &files, &lines),
+        "full_scan" => compare::<Dab<Engine>, Dab<FullScan>>(arguments, &lane, &files, &lines),
         engine => Err(format!("there is nothing to compare the engine `{engine}` with")),
     }
 }
 
 fn compare<One: Side, Other: Side>(
-    name: &str,
+    arguments: &Arguments,
     lane: &Lane,
     files: &[rules::RuleFile],
     lines: &[&str],
@@ -41,10 +42,12 @@ fn compare<One: Side, Other: Side>(
     let (other, other_refused) = Other::load(lane, files)?;
     let (mut only_one, mut only_other) = (Only::new(), Only::new());
     let mut pairs = 0_usize;
+    let mut fired = BTreeSet::new();
     for (number, line) in lines.iter().enumerate() {
         let ours = matching(&one, line)?;
         let theirs = matching(&other, line)?;
         pairs += ours.intersection(&theirs).count();
+        fired.extend(ours.intersection(&theirs).cloned());
         for id in ours.difference(&theirs) {
             only_one.entry(id.clone()).or_default().push(number);
         }
@@ -63,9 +66,11 @@ fn compare<One: Side, Other: Side>(
         mine.iter().filter(|path| !theirs.contains(path)).cloned().collect()
     };
     Ok(json!({
-        "lane": name,
+        "lane": arguments.lane,
+        "with": arguments.engine,
         "events": lines.len(),
         "agreed": pairs,
+        "rules_fired": fired.len(),
         "only_dab": list(only_one),
         "only_other": list(only_other),
         "refused_by_dab_alone": only(&one_refused, &other_refused),

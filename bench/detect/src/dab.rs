@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use dab_base::{Event, EventId, Match, Object, ObjectHash, Origin, SigmaRoute, Timestamp, Value};
 use dab_decode::{At, Decoder, LogSource, parse_json};
-use dab_detect::{FullScan, Matcher, Rule, load_file};
+use dab_detect::{Engine, FullScan, Matcher, Rule, load_file};
 
 use crate::{
     Failure,
@@ -20,6 +20,12 @@ pub(crate) trait Build: Matcher + Sized {
 }
 
 impl Build for FullScan {
+    fn build(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self {
+        Self::new(rules, routes)
+    }
+}
+
+impl Build for Engine {
     fn build(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self {
         Self::new(rules, routes)
     }
@@ -54,6 +60,7 @@ impl<M: Build> Side for Dab<M> {
             let source = LogSource::parse(name, yaml).map_err(|errors| format!("{errors:?}"))?;
             routes.insert(source.name, source.sigma);
         }
+        routes.insert(lane.source.name.clone(), lane.source.sigma.clone());
         let decoder = Decoder::new(lane.source.clone()).map_err(|errors| format!("{errors:?}"))?;
         let ingest_time = Timestamp::from_seconds(1_795_507_200);
         let side = Self {

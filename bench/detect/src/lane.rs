@@ -12,7 +12,7 @@ use std::{
 use dab_decode::LogSource;
 use serde_json::{Value, json};
 
-use crate::{Arguments, Failure, mutate::mutate};
+use crate::{Arguments, Failure, mutate::mutate, rules, witness};
 
 /// How many lines each engine sees before it is measured.
 pub(crate) const WARM_LINES: usize = 2_000;
@@ -78,6 +78,17 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "cel-okta", log_source: "okta_system", rules: RuleSet::OurCel, make: okta },
 ];
 
+/// The lane whose events are made from the rules.
+pub(crate) const MADE: &str = "rules";
+
+/// It is there to be compared, not to be measured.
+const MADE_RECIPE: Recipe = Recipe {
+    name: MADE,
+    log_source: "made_events",
+    rules: RuleSet::SigmaHq,
+    make: |_| Ok(Vec::new()),
+};
+
 /// A lane, ready to be measured.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -97,8 +108,12 @@ impl Lane {
             fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let name = format!("{}.yml", recipe.log_source);
         let shipped = dab_decode::shipped().iter().find(|(known, _)| *known == name);
-        let (_, yaml) = shipped.ok_or_else(|| format!("{name} is not shipped"))?;
-        let source = LogSource::parse(&name, yaml).map_err(|errors| format!("{errors:?}"))?;
+        let yaml = match shipped {
+            Some((_, yaml)) => (*yaml).to_owned(),
+            None => fs::read_to_string(path.with_extension("yml"))
+                .map_err(|error| format!("{}: {error}", path.display()))?,
+        };
+        let source = LogSource::parse(&name, &yaml).map_err(|errors| format!("{errors:?}"))?;
         Ok(Self { source, rules: recipe.rules, text })
     }
 
@@ -118,22 +133,24 @@ impl Lane {
 /// Makes the lane asked for, or all, and answers what they are.
 pub(crate) fn make(arguments: &Arguments) -> Result<String, Failure> {
     let mut facts = Vec::new();
-    for recipe in RECIPES {
+    for recipe in RECIPES.iter().chain([&MADE_RECIPE]) {
         if !arguments.lane.is_empty() && arguments.lane != recipe.name {
             continue;
         }
         let path = file(arguments, recipe);
-        if !path.is_file() {
-            write(&path, &lines(recipe, arguments)?)?;
-        }
-        let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let count = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let text = match recipe.name {
+            MADE => made_lines(&path, arguments)?,
+            _ => lines(recipe, arguments)?,
+        };
+        write(&path, &text)?;
         facts.push(json!({
             "lane": recipe.name,
             "log_source": recipe.log_source,
             "has_rsigma": recipe.rules == RuleSet::SigmaHq,
-            "lines": count,
-            "bytes": bytes.len(),
+            "is_measured": recipe.name != MADE,
+            "lines": text.lines().count(),
+            "bytes": text.len(),
+            "fnv1a": format!("{:016x}", rules::fnv(&text)),
             "path": path,
         }));
     }
@@ -144,7 +161,7 @@ pub(crate) fn make(arguments: &Arguments) -> Result<String, Failure> {
 }
 
 fn recipe(name: &str) -> Result<&'static Recipe, Failure> {
-    RECIPES.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+    RECIPES.iter().chain([&MADE_RECIPE]).find(|recipe| recipe.name == name).ok_or_else(|| {
         let names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
         format!("there is no lane `{name}`; there are: {}", names.join(", "))
     })
@@ -182,6 +199,14 @@ fn lines(recipe: &Recipe, arguments: &Arguments) -> Result<String, Failure> {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Lines of events made from the rules; their log source goes beside the lane.
+fn made_lines(path: &Path, arguments: &Arguments) -> Result<String, Failure> {
+    let files = rules::read(MADE_RECIPE.rules, arguments)?;
+    let (events, log_source) = witness::make(&files, WARM_LINES + LOTS * arguments.events);
+    write(&path.with_extension("yml"), &log_source)?;
+    Ok(events.iter().map(|event| format!("{event}\n")).collect())
 }
 
 fn recorded_attacks(corpora: &Path) -> Result<Vec<Value>, Failure> {

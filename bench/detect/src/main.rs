@@ -14,6 +14,7 @@ mod mutate;
 mod rsigma;
 mod rules;
 mod side;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ usage: dab-bench-detect <task> --root DIR --corpora DIR --lanes DIR [options]
   measure   measure one engine on one lane
   compare   compare the match sets of two engines on one lane
 
-  --lane NAME     mordor, flat, evtx, proc, cloudtrail, cel-aws or cel-okta
+  --lane NAME     mordor, flat, evtx, proc, cloudtrail, cel-aws, cel-okta or rules
   --rules N       the first N of SigmaHQ's rules in the order of their paths' hashes, or `all`
   --events N      how many events a lane has for each figure
   --take N        use only so many of them

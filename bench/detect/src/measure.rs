@@ -7,7 +7,7 @@
 
 use std::{hint::black_box, time::Duration};
 
-use dab_detect::FullScan;
+use dab_detect::{Engine, FullScan};
 use serde_json::json;
 
 use crate::{
@@ -26,6 +26,7 @@ const BATCH: usize = 64;
 /// Measures, and answers with figures.
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     match arguments.engine.as_str() {
+        "dab" => measure::<Dab<Engine>>(arguments),
         "full_scan" => measure::<Dab<FullScan>>(arguments),
         "rsigma" => measure::<Rsigma>(arguments),
         engine => Err(format!("there is no engine `{engine}`")),

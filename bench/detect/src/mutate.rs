@@ -1,4 +1,5 @@
-//! More events than were recorded: copies whose ids, numbers and hashes differ.
+//! More events than were recorded: copies whose ids, numbers and hashes differ; and the numbers by
+//! chance that this takes, the same in every run.
 //!
 //! An engine that remembers values it has seen would otherwise meet every value again and again.
 //! What rules test (names, paths, commands) stays, and repeats as it does in real logs.
@@ -38,13 +39,9 @@ fn digits(text: &str, copy: u64) -> String {
         if run.len() < 4 {
             out.push_str(run);
         } else {
-            // A linear congruential generator, seeded with the run: same in, same out.
-            let mut state = run.bytes().fold(copy, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1)
-            });
+            let mut random = Random(crate::rules::fnv(run) ^ copy);
             for _ in run.chars() {
-                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767);
-                let digit = u32::try_from((state >> 33) % 9).unwrap_or(0) + 1;
+                let digit = u32::try_from(random.below(9)).unwrap_or(0) + 1;
                 out.extend(char::from_digit(digit, 10));
             }
         }
@@ -60,6 +57,34 @@ fn digits(text: &str, copy: u64) -> String {
     }
     end(&mut run, &mut out);
     out
+}
+
+/// Numbers by chance: `SplitMix64`, whose seed decides them all.
+#[derive(Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: usize) -> Self {
+        Self(u64::try_from(seed).unwrap_or(0))
+    }
+
+    /// A number from 0 to below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(bound.max(1)).unwrap_or(1);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound).unwrap_or(0)
+    }
+
+    pub(crate) fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+
+    pub(crate) fn pick<'m, T>(&mut self, members: &'m [T]) -> Option<&'m T> {
+        members.get(self.below(members.len()))
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::{fs, io::Read as _, path::Path};
 
-use crate::{Arguments, Failure, lane::RuleSet};
+use crate::{
+    Arguments, Failure,
+    lane::{self, RuleSet},
+};
 
 /// A rule file.
 #[derive(Debug, Clone)]
@@ -27,6 +30,10 @@ pub(crate) fn read(set: RuleSet, arguments: &Arguments) -> Result<Vec<RuleFile>,
     };
     files.sort_by_key(|file| (fnv(&file.path), file.path.clone()));
     files.truncate(arguments.rules);
+    if arguments.lane == lane::MADE {
+        let text = include_str!("../modifiers.yml").to_owned();
+        files.push(RuleFile { path: "modifiers.yml".to_owned(), text });
+    }
     Ok(files)
 }
 
@@ -64,7 +71,7 @@ fn folder(path: &Path, files: &mut Vec<RuleFile>) -> Result<(), Failure> {
 }
 
 /// FNV-1a.
-fn fnv(text: &str) -> u64 {
+pub(crate) fn fnv(text: &str) -> u64 {
     let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }

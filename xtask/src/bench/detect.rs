@@ -32,7 +32,10 @@ pub(crate) struct Options {
 }
 
 /// The engines, and how many events each is measured over at most: the plain one is slow.
-const ENGINES: &[(&str, usize)] = &[("rsigma", usize::MAX), ("full_scan", 2_000)];
+const ENGINES: &[(&str, usize)] =
+    &[("rsigma", usize::MAX), ("dab", usize::MAX), ("full_scan", FULL_SCAN_EVENTS)];
+
+const FULL_SCAN_EVENTS: usize = 2_000;
 
 impl Options {
     /// Reads the words after `bench detect`.
@@ -96,7 +99,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
 
     let phase = Phase::begin("runs");
     let mut measured = Vec::new();
-    for lane in &lanes {
+    for lane in lanes.iter().filter(|lane| is(lane, "is_measured")) {
         // There are not enough rules of our own to take a part of them.
         let all = vec!["all".to_owned()];
         for rules in if has_rsigma(lane) { &options.rules } else { &all } {
@@ -106,8 +109,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     phase.end();
 
     let phase = Phase::begin("match sets");
-    let compared = lanes.iter().filter(|lane| has_rsigma(lane)).map(|lane| bench.compare(lane));
-    let compared = compared.collect::<Result<Vec<_>, Failure>>()?;
+    let mut compared = Vec::new();
+    for lane in &lanes {
+        if has_rsigma(lane) {
+            compared.push(bench.compare(lane, "rsigma", usize::MAX)?);
+        }
+        compared.push(bench.compare(lane, "full_scan", FULL_SCAN_EVENTS)?);
+    }
     phase.end();
 
     say(&report::table(&measured));
@@ -127,7 +135,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
 }
 
 fn has_rsigma(lane: &Value) -> bool {
-    lane.get("has_rsigma").and_then(Value::as_bool).unwrap_or(false)
+    is(lane, "has_rsigma")
+}
+
+fn is(lane: &Value, key: &str) -> bool {
+    lane.get(key).and_then(Value::as_bool).unwrap_or(false)
 }
 
 fn name(lane: &Value) -> &str {
@@ -195,9 +207,10 @@ impl Bench {
         Ok(measured)
     }
 
-    /// Compares what the engines find in a whole lane, with all rules.
-    fn compare(&self, lane: &Value) -> Result<Value, Failure> {
-        self.answer(&["compare", "--engine", "rsigma", "--lane", name(lane)])
+    /// Compares what dab and another engine find with all rules.
+    fn compare(&self, lane: &Value, engine: &str, take: usize) -> Result<Value, Failure> {
+        let take = take.to_string();
+        self.answer(&["compare", "--engine", engine, "--lane", name(lane), "--take", &take])
     }
 }
 

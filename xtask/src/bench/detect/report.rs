@@ -156,11 +156,13 @@ fn rows(measured: &[Measured]) -> Vec<String> {
 pub(super) fn verdict(compared: &[Value]) -> Result<(), Failure> {
     let mut disputed = Vec::new();
     for lane in compared {
-        let name = lane.get("lane").and_then(Value::as_str).unwrap_or_default();
+        let text = |key| lane.get(key).and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{} with {}", text("lane"), text("with"));
         let number = |key| lane.get(key).and_then(Value::as_u64).unwrap_or_default();
         crate::say::say(&format!(
-            "{name}: {} matches in {} events agreed on",
+            "{name}: {} matches of {} rules in {} events agreed on",
             number("agreed"),
+            number("rules_fired"),
             number("events")
         ));
         for key in ["only_dab", "only_other"] {
@@ -198,10 +200,10 @@ mod tests {
 
     #[test]
     fn a_dispute_is_a_failure() {
-        let agreed = json!({"lane": "proc", "only_dab": [], "only_other": []});
+        let agreed = json!({"lane": "proc", "with": "rsigma", "only_dab": [], "only_other": []});
         assert_eq!(verdict(std::slice::from_ref(&agreed)), Ok(()));
-        let other = json!({"lane": "evtx", "only_dab": [], "only_other": [{"rule": "r"}]});
+        let other = json!({"lane": "evtx", "with": "rsigma", "only_dab": [], "only_other": [{"rule": "r"}]});
         let failure = verdict(&[agreed, other]).unwrap_err();
-        assert!(failure.contains("evtx: only_other: {\"rule\":\"r\"}"), "{failure}");
+        assert!(failure.contains("evtx with rsigma: only_other: {\"rule\":\"r\"}"), "{failure}");
     }
 }
