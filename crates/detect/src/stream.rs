@@ -8,11 +8,13 @@ pub(crate) mod fields;
 mod full_scan;
 mod plan;
 mod plans;
+mod reloadable;
 
 use std::sync::Arc;
 
 pub use engine::Engine;
 pub use full_scan::FullScan;
+pub use reloadable::Reloadable;
 
 use crate::rule::Rule;
 
@@ -26,7 +28,7 @@ pub trait Matcher: Send + Sync + std::fmt::Debug {
     fn evaluate(&self, event: &base::Event<'_>, matches: &mut Vec<base::Match>);
 
     /// The rules, in order.
-    fn rules(&self) -> &[Arc<Rule>];
+    fn rules(&self) -> Arc<[Arc<Rule>]>;
 
     /// The rules whose evaluation failed: their id, how often, and the last message.
     fn errors(&self) -> Vec<(String, u64, String)>;

@@ -16,14 +16,20 @@ pub(crate) fn lower(text: &str) -> String {
 
 /// As [`lower`], at the end of another text.
 pub(crate) fn lower_into(text: &str, out: &mut String) {
-    if text.is_ascii() {
+    let mut rest = text;
+    loop {
+        // Nearly all text is ASCII, if only up to the `®` behind a product's name.
+        let length = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let (ascii, other) = rest.split_at_checked(length).unwrap_or((rest, ""));
         let start = out.len();
-        out.push_str(text);
+        out.push_str(ascii);
         if let Some(added) = out.get_mut(start..) {
             added.make_ascii_lowercase();
         }
-    } else {
-        out.extend(text.chars().flat_map(char::to_lowercase));
+        let mut chars = other.chars();
+        let Some(char) = chars.next() else { return };
+        out.extend(char.to_lowercase());
+        rest = chars.as_str();
     }
 }
 

@@ -30,7 +30,7 @@ use crate::rule::Rule;
 /// Evaluates the rules that are routed to an event's log source, all at once.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Vec<Arc<Rule>>,
+    rules: Arc<[Arc<Rule>]>,
     sources: Plans<Source>,
     unrouted: Vec<Arc<Rule>>,
     failures: Failures,
@@ -44,7 +44,7 @@ impl Engine {
         let unrouted = plans.unrouted(&rules);
         let sources = plans.map(|plan| Source::new(plan, &rules));
         let failures = Failures::new(rules.len());
-        Self { rules, sources, unrouted, failures }
+        Self { rules: rules.into(), sources, unrouted, failures }
     }
 
     /// Rules that no log source routes to, for diagnosis.
@@ -60,8 +60,8 @@ impl Matcher for Engine {
         source.evaluate(event, &self.rules, &self.failures, matches);
     }
 
-    fn rules(&self) -> &[Arc<Rule>] {
-        &self.rules
+    fn rules(&self) -> Arc<[Arc<Rule>]> {
+        Arc::clone(&self.rules)
     }
 
     fn errors(&self) -> Vec<(String, u64, String)> {

@@ -16,7 +16,7 @@ use crate::{
 /// Evaluates every rule that is routed to an event's log source, plainly.
 #[derive(Debug)]
 pub struct FullScan {
-    rules: Vec<Arc<Rule>>,
+    rules: Arc<[Arc<Rule>]>,
     plans: Plans<Plan>,
     failures: Failures,
 }
@@ -27,7 +27,7 @@ impl FullScan {
     pub fn new(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self {
         let plans = Plans::new(&rules, routes);
         let failures = Failures::new(rules.len());
-        Self { rules, plans, failures }
+        Self { rules: rules.into(), plans, failures }
     }
 
     /// Rules that no log source routes to, for diagnosis.
@@ -58,8 +58,8 @@ impl Matcher for FullScan {
         decide::order(matched, matches, first);
     }
 
-    fn rules(&self) -> &[Arc<Rule>] {
-        &self.rules
+    fn rules(&self) -> Arc<[Arc<Rule>]> {
+        Arc::clone(&self.rules)
     }
 
     fn errors(&self) -> Vec<(String, u64, String)> {

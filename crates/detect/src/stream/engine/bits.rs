@@ -22,6 +22,13 @@ pub(super) fn insert(words: &mut [u64], number: u32) -> bool {
     is_new
 }
 
+/// Adds numbers to a set with room for them.
+pub(super) fn insert_all(words: &mut [u64], numbers: &[u32]) {
+    for number in numbers {
+        insert(words, *number);
+    }
+}
+
 pub(super) fn remove(words: &mut [u64], number: u32) {
     let (word, bit) = place(number);
     if let Some(word) = words.get_mut(to_usize(word)) {

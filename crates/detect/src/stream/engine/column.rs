@@ -153,8 +153,7 @@ impl Column {
         let text = match value {
             Value::Text(text) | Value::Number(text) => text.as_ref(),
             other if self.needs_text || !self.numbers.is_empty() => {
-                text.clear();
-                other.write_json(text);
+                spell(other, text);
                 text.as_str()
             }
             _ => return,
@@ -191,8 +190,7 @@ impl Column {
             self.scan(value, texts, found);
         } else if !self.numbers.is_empty() {
             let Texts { text, lower } = texts;
-            text.clear();
-            value.write_json(text);
+            spell(value, text);
             self.numbers.scan(value, text, lower, found);
         }
     }
@@ -213,6 +211,26 @@ impl Column {
         self.suffixes.scan(lower, found);
         self.contains.scan::<Lower>(lower.as_bytes(), found);
         found_if(self.has_long_s, !is_ascii && text.contains('ſ'), found);
+    }
+}
+
+/// Writes what a value that is no text is displayed as.
+pub(super) fn spell(value: &Value<'_>, text: &mut String) {
+    text.clear();
+    match value {
+        Value::Int(number) if (0..=99_999).contains(number) => {
+            // Formatting as such costs as much as all else that is done with an event id.
+            let mut divisor = 10_000;
+            while divisor > 1 && *number < divisor {
+                divisor /= 10;
+            }
+            while divisor > 0 {
+                let digit = number / divisor % 10;
+                text.push(u8::try_from(digit).map_or('0', |digit| char::from(b'0' + digit)));
+                divisor /= 10;
+            }
+        }
+        other => other.write_json(text),
     }
 }
 

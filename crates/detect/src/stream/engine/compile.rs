@@ -19,6 +19,8 @@ use crate::sigma::{
 #[derive(Debug)]
 pub(super) struct Compiler {
     drafts: Vec<Draft>,
+    /// The slot that stands for all strings of an event, in the group at hand.
+    anywhere: u32,
     pub(super) programs: Programs,
     pub(super) predicates: Vec<About>,
     /// Regular expressions by field and spelling.
@@ -39,18 +41,23 @@ pub(super) struct About {
 type Slots<'r> = &'r [usize];
 
 impl Compiler {
-    /// For so many fields; one more slot stands for all strings of an event.
+    /// For so many fields.
     pub(super) fn new(fields: usize) -> Self {
         Self {
-            drafts: (0..=fields).map(|_| Draft::default()).collect(),
+            drafts: (0..fields).map(|_| Draft::default()).collect(),
+            anywhere: 0,
             programs: Programs::default(),
             predicates: Vec::new(),
             regexes: HashMap::new(),
         }
     }
 
-    pub(super) fn anywhere(&self) -> u32 {
-        to_u32(self.drafts.len() - 1)
+    /// Begins a group of rules: a slot of its own stands for all strings of an event, so that an
+    /// event is not searched for what other groups ask for. The slot's number follows on the
+    /// fields' and those of the groups before.
+    pub(super) fn begin_group(&mut self) {
+        self.anywhere = to_u32(self.drafts.len());
+        self.drafts.push(Draft::default());
     }
 
     /// The rule's program: its first node.
@@ -106,7 +113,7 @@ impl Compiler {
     fn field_test(&mut self, test: &FieldTest, slots: Slots<'_>) -> NodeId {
         let slot = match test.field {
             Some(field) => to_u32(slots.get(field).copied().unwrap_or(usize::MAX)),
-            None => self.anywhere(),
+            None => self.anywhere,
         };
         let mut values = Vec::with_capacity(test.values.len());
         for value in &test.values {
@@ -142,7 +149,7 @@ impl Compiler {
             Test::Number(number) => self.is(slot, Ask::Number(number)),
             Test::Bool(expected) => self.is(slot, Ask::Bool(*expected)),
             // A search in all fields looks into strings only.
-            Test::Null | Test::Exists(_) | Test::Field(..) if slot == self.anywhere() => {
+            Test::Null | Test::Exists(_) | Test::Field(..) if slot == self.anywhere => {
                 self.programs.any(Vec::new())
             }
             Test::Null => self.programs.add(Node::Null(slot)),
@@ -210,8 +217,11 @@ impl Compiler {
 
     fn is(&mut self, slot: u32, ask: Ask<'_>) -> NodeId {
         let predicate = self.predicate(slot, ask);
-        let node =
-            if slot == self.anywhere() { Node::IsAnywhere(predicate) } else { Node::Is(predicate) };
+        let node = if slot == self.anywhere {
+            Node::IsAnywhere(slot, predicate)
+        } else {
+            Node::Is(predicate)
+        };
         self.programs.add(node)
     }
 

@@ -6,7 +6,7 @@ use base::{Event, Match, Object, Value};
 
 use super::{
     bits,
-    column::Texts,
+    column::{Texts, spell},
     keys::{Keys, any_leaf},
     program::{Node, NodeId, Slow, to_u32, to_usize},
     route::{Signature, Signatures},
@@ -105,8 +105,8 @@ impl<'e> Evaluation<'_, 'e> {
                 self.scan_slot(slot);
             }
         }
-        if signature.searches {
-            self.search();
+        for slot in &signature.searches {
+            self.search(*slot);
         }
     }
 
@@ -126,11 +126,12 @@ impl<'e> Evaluation<'_, 'e> {
     }
 
     /// Answers what rules ask of all strings of the event.
-    fn search(&mut self) {
-        if std::mem::replace(&mut self.state.is_searched, true) {
+    fn search(&mut self, slot: u32) {
+        if self.state.searched.contains(&slot) {
             return;
         }
-        let Some(column) = self.source.columns.last() else { return };
+        self.state.searched.push(slot);
+        let Some(column) = self.source.columns.get(to_usize(slot)) else { return };
         let mut texts = std::mem::take(&mut self.state.texts);
         let state = &mut *self.state;
         for_strings(&self.event.fields, &mut |value| {
@@ -144,9 +145,9 @@ impl<'e> Evaluation<'_, 'e> {
     fn gather(&mut self, signature: &Signature) {
         let state = &mut *self.state;
         for predicate in &state.held {
-            for watcher in self.source.watchers.of(*predicate) {
-                if bits::has(&signature.groups, watcher.group) {
-                    bits::insert(&mut state.candidates, watcher.run);
+            for (group, runs) in self.source.watchers.of(*predicate) {
+                if bits::has(&signature.groups, group) {
+                    bits::insert_all(&mut state.candidates, runs);
                 }
             }
         }
@@ -167,8 +168,8 @@ impl<'e> Evaluation<'_, 'e> {
         let Some(node) = programs.node(id) else { return false };
         match node {
             Node::Is(predicate) => bits::has(&self.state.holds, predicate),
-            Node::IsAnywhere(predicate) => {
-                self.search();
+            Node::IsAnywhere(slot, predicate) => {
+                self.search(slot);
                 bits::has(&self.state.holds, predicate)
             }
             Node::Slow(id) => self.slow(id),
@@ -226,8 +227,8 @@ impl<'e> Evaluation<'_, 'e> {
     /// Makes a slow test, unless it was made before or can't hold.
     fn slow(&mut self, id: u32) -> bool {
         let Some(slow) = self.source.programs.slow(id) else { return false };
-        if slow.slot == self.source.anywhere() {
-            self.search();
+        if self.source.is_anywhere(slow.slot) {
+            self.search(slow.slot);
         }
         let gate = self.source.programs.predicates(slow.gate);
         if !gate.iter().any(|predicate| bits::has(&self.state.holds, *predicate)) {
@@ -248,7 +249,7 @@ impl<'e> Evaluation<'_, 'e> {
 
     fn make(&self, slow: &Slow, texts: &mut Texts) -> bool {
         let test = &mut |value: &'e Value<'e>| holds_for(&slow.test, value, texts);
-        if slow.slot == self.source.anywhere() {
+        if self.source.is_anywhere(slow.slot) {
             // A search in all fields looks into strings only.
             let in_text = &mut |value: &'e Value<'e>| value.as_str().is_some() && test(value);
             return for_strings(&self.event.fields, in_text);
@@ -347,8 +348,7 @@ fn load<'t>(value: &'t Value<'_>, texts: &'t mut Texts) -> Option<(&'t str, &'t 
         Value::Null => return None,
         Value::Text(text) | Value::Number(text) => text.as_ref(),
         other => {
-            text.clear();
-            other.write_json(text);
+            spell(other, text);
             text.as_str()
         }
     };

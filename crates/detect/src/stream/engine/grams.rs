@@ -33,7 +33,8 @@ const BITMAP_BITS_MAX: usize = 1 << 18;
 pub(super) struct Grams {
     /// For grams of one to four bytes.
     tables: [Table; GRAM_BYTES],
-    has_short: bool,
+    /// Which two bytes a gram of fewer than four ends with, as a set; empty if there are none.
+    short: Vec<u64>,
     stride: usize,
     /// All literals, one behind the other.
     literals: Vec<u8>,
@@ -119,9 +120,8 @@ impl Grams {
                 draft.push((gram_of(gram), place));
             }
         }
-        let tables = drafts.map(Table::new);
-        let has_short = tables.iter().take(GRAM_BYTES - 1).any(|table| !table.places.is_empty());
-        Self { tables, has_short, stride, literals: all }
+        let short = pairs(&drafts);
+        Self { tables: drafts.map(Table::new), short, stride, literals: all }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -133,10 +133,10 @@ impl Grams {
         if self.is_empty() {
         } else if self.stride > 1 {
             self.scan_strides::<C>(text, found);
-        } else if self.has_short {
-            self.scan_all::<C, true>(text, found);
-        } else {
+        } else if self.short.is_empty() {
             self.scan_all::<C, false>(text, found);
+        } else {
+            self.scan_all::<C, true>(text, found);
         }
     }
 
@@ -149,7 +149,7 @@ impl Grams {
             if four.may_have(window) {
                 self.compare::<C>(four, window, at + 1, text, found);
             }
-            if !SHORT {
+            if !SHORT || !self.may_end_short(window) {
                 continue;
             }
             for (table, mask) in [(three, 0xff_ffff), (two, 0xffff), (one, 0xff)] {
@@ -158,6 +158,12 @@ impl Grams {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn may_end_short(&self, window: u32) -> bool {
+        let pair = window & 0xffff;
+        self.short.get(to_usize(pair >> 6)).is_some_and(|word| word >> (pair & 63) & 1 != 0)
     }
 
     fn scan_strides<C: Comparison>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
@@ -253,6 +259,26 @@ impl Table {
         }
         &[]
     }
+}
+
+/// The last two bytes of all grams of fewer than four.
+fn pairs(drafts: &[Vec<(u32, Place)>; GRAM_BYTES]) -> Vec<u64> {
+    let [one, two, three, _] = drafts;
+    if one.is_empty() && two.is_empty() && three.is_empty() {
+        return Vec::new();
+    }
+    let mut pairs = vec![0_u64; (1 << 16) / 64];
+    let mut add = |pair: u32| {
+        if let Some(word) = pairs.get_mut(to_usize((pair & 0xffff) >> 6)) {
+            *word |= 1 << (pair & 63);
+        }
+    };
+    two.iter().chain(three).for_each(|(gram, _)| add(*gram));
+    // Whatever stands before a single byte.
+    for (gram, _) in one {
+        (0..=0xff).for_each(|before| add(before << 8 | gram));
+    }
+    pairs
 }
 
 /// How many literals have each gram of four bytes.

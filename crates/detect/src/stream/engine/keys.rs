@@ -8,8 +8,13 @@ use foldhash::fast::FixedState;
 use super::program::to_u32;
 
 /// The keys at the top of an event that lead to fields.
-#[derive(Debug, Default)]
-pub(super) struct Keys(HashMap<Box<str>, Key, FixedState>);
+#[derive(Debug)]
+pub(super) struct Keys {
+    keys: HashMap<Box<str>, Key, FixedState>,
+    /// By their first byte, the lengths that keys have, as a set modulo 64: most of an event's keys
+    /// are asked for by nobody, and are ruled out without a look-up.
+    lengths: [u64; 256],
+}
 
 /// The fields that a key leads to.
 #[derive(Debug, Default)]
@@ -34,12 +39,26 @@ impl Keys {
                 keys.entry(key.into()).or_default().dotted.push(slot);
             }
         }
-        Self(keys)
+        let mut lengths = [0; 256];
+        for key in keys.keys() {
+            if let Some(of_first) = lengths.get_mut(first_byte(key)) {
+                *of_first |= 1 << (key.len() % 64);
+            }
+        }
+        Self { keys, lengths }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Key> {
-        self.0.get(key)
+        let lengths = self.lengths.get(first_byte(key))?;
+        if lengths >> (key.len() % 64) & 1 == 0 {
+            return None;
+        }
+        self.keys.get(key)
     }
+}
+
+fn first_byte(key: &str) -> usize {
+    key.bytes().next().map_or(0, usize::from)
 }
 
 /// Calls `found` for the value, or for each member if it is a list, until it answers true. Answers

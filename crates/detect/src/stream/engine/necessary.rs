@@ -30,6 +30,7 @@ pub(super) struct Clause {
 pub(super) struct Necessary<'p> {
     pub(super) programs: &'p Programs,
     pub(super) predicates: &'p [About],
+    /// From here on, slots stand for all strings of an event.
     pub(super) anywhere: u32,
 }
 
@@ -38,7 +39,9 @@ impl Necessary<'_> {
     pub(super) fn of(&self, id: NodeId) -> Option<Clause> {
         let programs = self.programs;
         match programs.node(id)? {
-            Node::Is(predicate) | Node::IsAnywhere(predicate) => Some(self.clause(vec![predicate])),
+            Node::Is(predicate) | Node::IsAnywhere(_, predicate) => {
+                Some(self.clause(vec![predicate]))
+            }
             Node::AnyOf(span) => Some(self.clause(programs.predicates(span).to_vec())),
             Node::AllOf(span) => {
                 let predicates = programs.predicates(span).iter();
@@ -82,7 +85,7 @@ impl Necessary<'_> {
         // What many rules ask for is what logs are full of.
         let uses = u16::try_from(about.uses).unwrap_or(u16::MAX);
         let cost = about.likelihood * (1.0 + f32::from(uses) / 4.0);
-        if about.slot == self.anywhere { SEARCH_PENALTY + cost } else { cost }
+        if about.slot >= self.anywhere { SEARCH_PENALTY + cost } else { cost }
     }
 
     fn union(&self, mut clauses: Vec<Clause>) -> Option<Clause> {

@@ -25,8 +25,9 @@ pub(super) struct Span {
 pub(super) enum Node {
     /// A predicate of a field.
     Is(Predicate),
-    /// A predicate of all strings of the event, which are looked at when they are first asked for.
-    IsAnywhere(Predicate),
+    /// A predicate of all strings of the event, which are looked at when they are first asked for;
+    /// before it the slot that stands for them.
+    IsAnywhere(u32, Predicate),
     /// A slow test.
     Slow(u32),
     /// The field is absent or null.
@@ -170,7 +171,7 @@ impl Programs {
             Some(Node::AnyOf(span) | Node::AllOf(span)) => self.predicates(span).len(),
             Some(Node::Null(_) | Node::Exists(..)) => 2,
             Some(Node::Slow(id)) => self.slow(id).map_or(0, |slow| 10 + slow.test.cost()),
-            Some(Node::IsAnywhere(_)) => 1000,
+            Some(Node::IsAnywhere(..)) => 1000,
             Some(Node::Not(inner)) => self.cost(inner),
             Some(Node::All(span) | Node::Any(span) | Node::AtLeast(_, span)) => sum(span),
         }

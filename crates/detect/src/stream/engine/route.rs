@@ -36,7 +36,7 @@ struct Group {
     open: Vec<u32>,
     /// The fields that the rules ask for.
     slots: Vec<u64>,
-    searches: bool,
+    search: Option<u32>,
 }
 
 /// What a group of rules needs.
@@ -44,8 +44,8 @@ struct Group {
 pub(super) struct GroupNeeds {
     pub(super) open: Vec<u32>,
     pub(super) slots: Vec<u64>,
-    /// Whether a rule may run only because of what stands anywhere.
-    pub(super) searches: bool,
+    /// The slot of all strings, if a rule may run only because of what stands anywhere.
+    pub(super) search: Option<u32>,
 }
 
 /// What runs on events that pass the same tests.
@@ -55,11 +55,11 @@ pub(super) struct Signature {
     pub(super) groups: Vec<u64>,
     pub(super) open: Vec<u32>,
     pub(super) slots: Vec<u64>,
-    pub(super) searches: bool,
+    pub(super) searches: Vec<u32>,
 }
 
 static NOTHING: Signature =
-    Signature { groups: Vec::new(), open: Vec::new(), slots: Vec::new(), searches: false };
+    Signature { groups: Vec::new(), open: Vec::new(), slots: Vec::new(), searches: Vec::new() };
 
 /// The signatures that a thread has seen.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl Router {
                 .collect(),
             open: needs.open,
             slots: needs.slots,
-            searches: needs.searches,
+            search: needs.search,
         });
         Self { groups: groups.collect(), fields, tests: plan.tests().len() }
     }
@@ -107,7 +107,7 @@ impl Router {
             bits::add(&mut signature.groups, to_u32(index));
             signature.open.extend_from_slice(&group.open);
             bits::add_all(&mut signature.slots, &group.slots);
-            signature.searches |= group.searches;
+            signature.searches.extend(group.search);
         }
         signature
     }

@@ -41,8 +41,8 @@ pub(super) struct State {
     /// The tests of routes that hold, as a set.
     pub(super) route: Vec<u64>,
     pub(super) texts: Texts,
-    /// Whether all strings were searched.
-    pub(super) is_searched: bool,
+    /// The slots for which all strings were searched.
+    pub(super) searched: Vec<u32>,
 }
 
 /// Where a field is: which entry of the source's own fields, and which of the normalized ones, each
@@ -103,9 +103,8 @@ impl State {
                 *slow = None;
             }
         }
-        self.candidates.fill(0);
         self.route.fill(0);
-        self.is_searched = false;
+        self.searched.clear();
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Source {
     pub(super) plan: Plan,
     pub(super) keys: Keys,
     pub(super) router: Router,
-    /// For each field, and at the end for all strings.
+    /// For each field, and then for each group's search in all strings.
     pub(super) columns: Vec<Column>,
     pub(super) programs: Programs,
     /// The rules in the order of the plan: its group and place in it, and its first node.
@@ -53,18 +53,22 @@ pub(super) struct Run {
     pub(super) node: Option<NodeId>,
 }
 
-/// For each predicate a list of rules, all lists in one.
+/// For each predicate the rules that wait for it, by their groups; all lists in one.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
+    /// By predicate, where its parts end.
     ends: Vec<u32>,
-    all: Vec<Watcher>,
+    /// A group, and where its rules end.
+    parts: Vec<(u32, u32)>,
+    runs: Vec<u32>,
 }
 
 /// A rule that waits for a predicate.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Watcher {
-    pub(super) group: u32,
-    pub(super) run: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Watcher {
+    predicate: Predicate,
+    group: u32,
+    run: u32,
 }
 
 impl Source {
@@ -73,6 +77,7 @@ impl Source {
         let mut compiler = Compiler::new(plan.paths().len());
         let mut runs = Vec::new();
         for (group, bounds) in (0_u32..).zip(plan.groups()) {
+            compiler.begin_group();
             for (place, bound) in (0_u32..).zip(&bounds.bounds) {
                 let node = rules.get(bound.rule).and_then(|rule| match &rule.body {
                     Body::Sigma(detection) => Some(compiler.rule(detection, &bound.paths)),
@@ -81,7 +86,7 @@ impl Source {
                 runs.push(Run { group, place, node });
             }
         }
-        let anywhere = compiler.anywhere();
+        let anywhere = to_u32(plan.paths().len());
         let (columns, programs, predicates) = compiler.finish();
         let necessary = Necessary { programs: &programs, predicates: &predicates, anywhere };
         let (watchers, needs) = watch(&runs, plan.groups().len(), &necessary);
@@ -131,16 +136,16 @@ impl Source {
         self.plan.groups().get(to_usize(run.group))?.bounds.get(to_usize(run.place))
     }
 
-    /// The slot that stands for all strings of an event.
-    pub(super) fn anywhere(&self) -> u32 {
-        to_u32(self.plan.paths().len())
+    /// Whether a slot stands for all strings of an event.
+    pub(super) fn is_anywhere(&self, slot: u32) -> bool {
+        to_usize(slot) >= self.plan.paths().len()
     }
 }
 
 /// Finds for each rule what it waits for, and for each group what it needs.
 fn watch(runs: &[Run], groups: usize, necessary: &Necessary<'_>) -> (Watchers, Vec<GroupNeeds>) {
     let mut needs = (0..groups).map(|_| GroupNeeds::default()).collect::<Vec<_>>();
-    let mut watching: Vec<(Predicate, Watcher)> = Vec::new();
+    let mut watching = Vec::new();
     for (index, run) in (0_u32..).zip(runs) {
         let Some(needs) = needs.get_mut(to_usize(run.group)) else { continue };
         let Some(clause) = run.node.and_then(|node| necessary.of(node)) else {
@@ -150,8 +155,9 @@ fn watch(runs: &[Run], groups: usize, necessary: &Necessary<'_>) -> (Watchers, V
         };
         for predicate in clause.predicates.iter() {
             let about = necessary.predicates.get(to_usize(*predicate));
-            needs.searches |= about.is_some_and(|about| about.slot == necessary.anywhere);
-            watching.push((*predicate, Watcher { group: run.group, run: index }));
+            let slot = about.map(|about| about.slot).filter(|slot| *slot >= necessary.anywhere);
+            needs.search = needs.search.or(slot);
+            watching.push(Watcher { predicate: *predicate, group: run.group, run: index });
         }
         run.node.into_iter().for_each(|node| add_slots(node, necessary, &mut needs.slots));
     }
@@ -169,7 +175,7 @@ fn add_slots(node: NodeId, necessary: &Necessary<'_>, slots: &mut Vec<u64>) {
         }
     };
     match programs.node(node) {
-        Some(Node::Is(predicate) | Node::IsAnywhere(predicate)) => add(&[predicate]),
+        Some(Node::Is(predicate) | Node::IsAnywhere(_, predicate)) => add(&[predicate]),
         Some(Node::AnyOf(span) | Node::AllOf(span)) => add(programs.predicates(span)),
         Some(Node::Slow(id)) => {
             add(programs.slow(id).map_or(&[], |slow| programs.predicates(slow.gate)));
@@ -183,26 +189,34 @@ fn add_slots(node: NodeId, necessary: &Necessary<'_>, slots: &mut Vec<u64>) {
 }
 
 impl Watchers {
-    fn new(mut watching: Vec<(Predicate, Watcher)>, predicates: &[About]) -> Self {
-        watching.sort_by_key(|(predicate, watcher)| (*predicate, watcher.run));
-        let mut watchers = Self {
-            ends: Vec::with_capacity(predicates.len()),
-            all: watching.iter().map(|(_, watcher)| *watcher).collect(),
-        };
+    fn new(mut watching: Vec<Watcher>, predicates: &[About]) -> Self {
+        watching.sort_unstable();
+        let mut watchers = Self::default();
         let mut rest = watching.as_slice();
         for predicate in 0..to_u32(predicates.len()) {
-            let count = rest.iter().take_while(|(known, _)| *known == predicate).count();
-            rest = rest.get(count..).unwrap_or_default();
-            watchers.ends.push(to_u32(watching.len() - rest.len()));
+            let count = rest.iter().take_while(|watcher| watcher.predicate == predicate).count();
+            let (own, behind) = rest.split_at(count);
+            rest = behind;
+            for part in own.chunk_by(|left, right| left.group == right.group) {
+                watchers.runs.extend(part.iter().map(|watcher| watcher.run));
+                let group = part.first().map_or(0, |watcher| watcher.group);
+                watchers.parts.push((group, to_u32(watchers.runs.len())));
+            }
+            watchers.ends.push(to_u32(watchers.parts.len()));
         }
         watchers
     }
 
-    /// The rules that wait for a predicate.
-    pub(super) fn of(&self, predicate: Predicate) -> &[Watcher] {
-        let index = to_usize(predicate);
+    /// The rules that wait for a predicate, by their groups.
+    pub(super) fn of(&self, predicate: Predicate) -> impl Iterator<Item = (u32, &[u32])> {
         let end = |index: usize| self.ends.get(index).copied().map_or(0, to_usize);
-        let start = index.checked_sub(1).map_or(0, end);
-        self.all.get(start..end(index)).unwrap_or_default()
+        let index = to_usize(predicate);
+        let parts = index.checked_sub(1).map_or(0, end)..end(index);
+        let run_end = |part: usize| self.parts.get(part).map_or(0, |(_, end)| to_usize(*end));
+        parts.filter_map(move |part| {
+            let (group, end) = self.parts.get(part).copied()?;
+            let start = part.checked_sub(1).map_or(0, run_end);
+            Some((group, self.runs.get(start..to_usize(end))?))
+        })
     }
 }

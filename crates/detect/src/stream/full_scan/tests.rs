@@ -71,7 +71,7 @@ impl Matcher for Both {
         matches.append(&mut plain);
     }
 
-    fn rules(&self) -> &[Arc<Rule>] {
+    fn rules(&self) -> Arc<[Arc<Rule>]> {
         self.plain.rules()
     }
 
