@@ -261,3 +261,57 @@ pub const SEARCH_TERMS_MAX: usize = 1000;
 
 /// How deeply a search line's parentheses may nest: each level costs stack.
 pub const SEARCH_DEPTH_MAX: usize = 50;
+
+/// By how much events of one correlation may come out of order before it decides without them,
+/// where the rule does not say: a minute covers collectors that batch, and delays an alert no more.
+pub const CORRELATION_LATENESS_SECONDS_DEFAULT: u64 = 60;
+
+/// The longest lateness: a day. What is later than that is another delivery.
+pub const CORRELATION_LATENESS_SECONDS_MAX: u64 = 86_400;
+
+/// The longest window of a correlation: 400 days, so that a year fits with slack.
+pub const CORRELATION_TIMESPAN_SECONDS_MAX: u64 = 400 * 86_400;
+
+/// How many rules one correlation may name: real ones name up to ten.
+pub const CORRELATION_RULES_MAX: usize = 64;
+
+/// How many rules an ordered correlation with an expression may name: it looks at their subsets.
+pub const CORRELATION_ORDERED_EXPRESSION_RULES_MAX: usize = 8;
+
+/// How many fields a correlation may group by, or count the values of.
+pub const CORRELATION_FIELDS_MAX: usize = 16;
+
+/// How many correlations may stand on one another.
+pub const CORRELATION_DEPTH_MAX: usize = 10;
+
+/// How many events of one group a correlation holds; the oldest go first, and that is counted. A
+/// rule can't ask for more of them than that.
+pub const CORRELATION_GROUP_EVENTS_MAX: usize = 10_000;
+
+/// How many events one correlation holds over all groups, about 30 MB. Beyond, the groups that were
+/// not touched for longest go first, and that is counted.
+pub const CORRELATION_EVENTS_MAX: usize = 200_000;
+
+/// How many groups one correlation holds, for the same reason and with the same eviction.
+pub const CORRELATION_GROUPS_MAX: usize = 50_000;
+
+/// How many events wait at one correlation for others that are late; beyond, the earliest are
+/// decided at once, and that is counted.
+pub const CORRELATION_WAITING_MAX: usize = 50_000;
+
+/// For how long a group is kept after its window has ended, in seconds of event time: a source that
+/// is an hour behind the others still finds what it belongs to.
+pub const CORRELATION_KEEP_SECONDS: i64 = 3600;
+
+/// A group whose window has ended is kept until so many further events were decided, so that
+/// history that is read beside the present finds its groups.
+pub const CORRELATION_KEEP_EVENTS: u64 = 10_000;
+
+/// How many bytes of a value a correlation tells values apart by; a hash stands for the rest.
+pub const CORRELATION_VALUE_BYTES_MAX: usize = 256;
+
+/// How many events, and how many values, a match of a correlation names: the latest.
+pub const CORRELATION_SHOWN_MAX: usize = 50;
+
+/// How many values of one field of one event a correlation looks at.
+pub const CORRELATION_EVENT_VALUES_MAX: usize = 100;

@@ -60,6 +60,27 @@ pub enum RuleErrorKind {
     /// Another rule has the same name.
     #[error("{0}")]
     SameName(String),
+    /// A filter names a correlation.
+    #[error("{0}")]
+    FilteredCorrelation(String),
+    /// A key of a correlation is missing, unexpected or of the wrong kind.
+    #[error("{0}")]
+    Correlation(String),
+    /// The condition of a correlation can't be read.
+    #[error("{0}")]
+    CorrelationCondition(String),
+    /// A duration can't be read.
+    #[error("{0}")]
+    Timespan(String),
+    /// An alias does not fit the rules.
+    #[error("{0}")]
+    Alias(String),
+    /// Correlations stand on each other in a circle.
+    #[error("{0}")]
+    Cycle(String),
+    /// A correlation asks for more than is held.
+    #[error("{0}")]
+    CorrelationLimit(String),
 }
 
 impl RuleError {
@@ -95,6 +116,13 @@ impl Explain for RuleError {
             RuleErrorKind::FilterSource(_) => "DAB0211",
             RuleErrorKind::Idle(_) => "DAB0212",
             RuleErrorKind::SameName(_) => "DAB0213",
+            RuleErrorKind::FilteredCorrelation(_) => "DAB0214",
+            RuleErrorKind::Correlation(_) => "DAB0230",
+            RuleErrorKind::CorrelationCondition(_) => "DAB0231",
+            RuleErrorKind::Timespan(_) => "DAB0232",
+            RuleErrorKind::Alias(_) => "DAB0233",
+            RuleErrorKind::Cycle(_) => "DAB0234",
+            RuleErrorKind::CorrelationLimit(_) => "DAB0235",
         })
     }
 

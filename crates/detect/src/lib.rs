@@ -9,9 +9,12 @@
 //!
 //! [`explain`] says why a rule matches an event, or why not, test by test.
 //!
-//! Not here: correlation documents and scheduled SQL are recognized and refused with a
-//! reason; deduplication of matches is the next stage's.
+//! [`Correlator`] makes matches of correlations out of those of the rules they name.
+//!
+//! Not here: scheduled SQL is recognized and refused with a reason; deduplication of matches is the
+//! next stage's.
 
+mod correlate;
 mod error;
 pub mod explain;
 mod rule;
@@ -19,6 +22,7 @@ mod sigma;
 mod stream;
 pub mod yaml;
 
+pub use correlate::{Correlation, CorrelationKind, Correlator, Counts, RestoreError};
 pub use error::{RuleError, RuleErrorKind};
 pub use rule::{
     Document, Filter, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents, load_file,

@@ -13,16 +13,18 @@ use base::{RuleInfo, limits};
 pub use filter::Filter;
 pub(crate) use matched::Asked;
 pub use set::RuleSet;
+pub(crate) use set::{Names, Reference, Target};
 
 use self::{
     documents::Documents,
     keys::{optional_text, read_cel, read_info, read_log_source},
 };
 use crate::{
+    correlate::Correlation,
     error::{RuleError, RuleErrorKind},
     sigma::{
         Detection,
-        node::{self, Kind, Node},
+        node::{self, Node},
     },
 };
 
@@ -63,6 +65,8 @@ pub enum Document {
     Rule(Box<Rule>),
     /// A condition that other rules must meet besides their own.
     Filter(Box<Filter>),
+    /// A rule about the matches of others.
+    Correlation(Box<Correlation>),
 }
 
 /// What decides.
@@ -179,16 +183,16 @@ pub fn load_file_with(
     text: &str,
     placeholders: &Placeholders,
 ) -> Vec<Result<Rule, RuleError>> {
+    let refuse = |line, title: &str| {
+        let message = format!("`{title}` changes what other rules do and can't be run by itself");
+        let kind = RuleErrorKind::NotStreamed(message);
+        let error = RuleError::at(line, 1, kind).in_file(path);
+        Err(error.with_help("load it together with the rules that it names"))
+    };
     let rule = |document| match document {
         Document::Rule(rule) => Ok(*rule),
-        Document::Filter(filter) => {
-            let message = format!(
-                "the filter `{}` changes other rules and can't be run by itself",
-                filter.title
-            );
-            let kind = RuleErrorKind::NotStreamed(message);
-            Err(RuleError::at(filter.line, 1, kind).in_file(path))
-        }
+        Document::Filter(filter) => refuse(filter.line, &filter.title),
+        Document::Correlation(correlation) => refuse(correlation.line, &correlation.info.title),
     };
     load_documents(path, text, placeholders)
         .into_iter()
@@ -206,6 +210,9 @@ impl Document {
     ) -> Result<Self, RuleError> {
         if node.get("filter").is_some() {
             return Filter::read(path, index, node, placeholders).map(Box::new).map(Self::Filter);
+        }
+        if node.get("correlation").is_some() {
+            return Correlation::read(path, index, node).map(Box::new).map(Self::Correlation);
         }
         Rule::read(path, index, node, placeholders).map(Box::new).map(Self::Rule)
     }
@@ -281,38 +288,12 @@ impl Rule {
 
 /// Documents that are detections, only none that run on one event at a time.
 fn refuse_other_kinds(node: &Node) -> Result<(), RuleError> {
+    let Some((key, _)) = node.get_entry("sql") else { return Ok(()) };
     let title = node.get("title").and_then(Node::as_str).unwrap_or("without a title");
-    let refuse = |key: &Node, message: String, help: String| {
-        Err(key.error(RuleErrorKind::NotStreamed(message)).with_help(help))
-    };
-    if let Some((key, value)) = node.get_entry("correlation") {
-        let kind = value.get("type").and_then(Node::as_str).unwrap_or("without a type");
-        let message = format!(
-            "the correlation `{title}` ({kind}) is not run yet by the stream evaluator: it raises \
-             no alerts"
-        );
-        return refuse(key, message, referenced_help(value, "run, each by itself"));
-    }
-    if let Some((key, _)) = node.get_entry("sql") {
-        let message =
-            format!("`{title}` is a scheduled detection, and those are not run in the stream");
-        let help = "run its query with `dab sql` until then".to_owned();
-        return refuse(key, message, help);
-    }
-    Ok(())
-}
-
-fn referenced_help(value: &Node, what: &str) -> String {
-    let names = match value.get("rules").map(|rules| &rules.kind) {
-        Some(Kind::List(members)) => members.iter().filter_map(Node::as_str).collect(),
-        Some(Kind::Scalar(scalar)) => vec![scalar.text.as_str()],
-        Some(Kind::Map(_)) | None => Vec::new(),
-    };
-    if names.is_empty() {
-        format!("expect that the rules it names {what}")
-    } else {
-        format!("expect that these rules {what}: {}", names.join(", "))
-    }
+    let message =
+        format!("`{title}` is a scheduled detection, and those are not run in the stream");
+    let error = key.error(RuleErrorKind::NotStreamed(message));
+    Err(error.with_help("run its query with `dab sql` until then"))
 }
 
 #[cfg(test)]

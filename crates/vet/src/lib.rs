@@ -18,7 +18,7 @@ use std::{
 
 use base::{Explain, Problem, Report};
 use decode::LogSource;
-use detect::{LogSourceSelector, Placeholders, Rule, RuleSet, load_documents};
+use detect::{Correlation, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents};
 
 use crate::error::{Trouble, Unrouted};
 
@@ -35,6 +35,8 @@ const UNROUTED_NAMES_MAX: usize = 10;
 pub struct Project {
     /// The rules that can be run, in the order of their files; ids are unique.
     pub rules: Vec<Arc<Rule>>,
+    /// The correlations that can be run, those that others stand on first.
+    pub correlations: Vec<Arc<Correlation>>,
     /// How many filters are part of the rules.
     pub filters: usize,
     /// The log sources, by name: the user's, and the shipped ones that the user did not replace.
@@ -114,6 +116,7 @@ impl Project {
         let (set, mistakes) = RuleSet::assemble(documents);
         mistakes.into_iter().for_each(|mistake| self.problem(mistake));
         self.rules = set.rules;
+        self.correlations = set.correlations;
         self.filters = set.filters;
     }
 

@@ -72,7 +72,8 @@ impl Rule {
         }
         let mut fields = Vec::with_capacity(self.facts.len());
         for (name, path) in self.facts.iter().zip(&asked.facts) {
-            let values = values(event, path);
+            let mut values = values(event, path);
+            values.truncate(limits::CORRELATION_EVENT_VALUES_MAX);
             if !values.is_empty() {
                 fields.push(Fact { name: name.clone(), values });
             }

@@ -1,13 +1,13 @@
 //! All documents of a project together: filters are applied, and what documents say of each other
 //! is checked.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
+
+use base::RuleInfo;
 
 use super::{Document, Filter, Rule};
 use crate::{
+    correlate::{self, Correlation},
     error::{RuleError, RuleErrorKind},
     sigma::node::{Kind, Node},
 };
@@ -17,6 +17,8 @@ use crate::{
 pub struct RuleSet {
     /// The rules, in order; their ids are unique. Filters are part of them.
     pub rules: Vec<Arc<Rule>>,
+    /// The correlations, those that others stand on first.
+    pub correlations: Vec<Arc<Correlation>>,
     /// How many filters are applied.
     pub filters: usize,
 }
@@ -38,8 +40,7 @@ impl Reference {
         };
         let mut all: Vec<Self> = Vec::with_capacity(members.len());
         for member in members {
-            let text = member.as_str().filter(|text| !text.trim().is_empty());
-            let Some(text) = text else {
+            let Some(text) = member.as_word() else {
                 let message = format!("`rules` must name rules, and holds {}", member.kind_name());
                 return Err(member.shape(message));
             };
@@ -64,24 +65,25 @@ impl Reference {
 
 impl RuleSet {
     /// Puts documents together. A document that can't take part is a problem and is left out; rules
-    /// whose filter is left out run without it, which the problem says.
+    /// whose filter or correlation is left out run without it, which the problem says.
     #[must_use]
     pub fn assemble(documents: Vec<Document>) -> (Self, Vec<RuleError>) {
         let mut problems = Vec::new();
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut filters = Vec::new();
+        let (mut rules, mut correlations, mut filters) = (Vec::new(), Vec::new(), Vec::new());
         for document in documents {
             match document {
                 Document::Rule(rule) => rules.push(*rule),
                 Document::Filter(filter) => filters.push(*filter),
+                Document::Correlation(correlation) => correlations.push(*correlation),
             }
         }
-        drop_duplicates(&mut rules, &mut problems);
-        let names = Names::of(&rules, &mut problems);
+        drop_duplicates(&mut rules, &mut correlations, &mut problems);
+        let names = Names::of(&rules, &correlations);
+        problems.extend(same_names(&rules, &correlations));
         let mut applied = 0;
         for filter in &filters {
             let before = problems.len();
-            let targets = names.targets(filter, &rules, &mut problems);
+            let targets = names.filtered(filter, &rules, &mut problems);
             problems.iter_mut().skip(before).for_each(|problem| {
                 *problem = problem.clone().in_file(&filter.file);
             });
@@ -92,46 +94,63 @@ impl RuleSet {
                 }
             }
         }
-        let rules = rules.into_iter().map(Arc::new).collect();
-        (Self { rules, filters: applied }, problems)
+        let correlations = correlate::resolve(&mut rules, correlations, &mut problems);
+        let set = Self {
+            rules: rules.into_iter().map(Arc::new).collect(),
+            correlations: correlations.into_iter().map(Arc::new).collect(),
+            filters: applied,
+        };
+        (set, problems)
     }
 }
 
-/// Where rules are, by what they are called.
-struct Names {
+/// What a reference may mean, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Rule(usize),
+    Correlation(usize),
+}
+
+/// Where rules and correlations are, by what they are called.
+pub(crate) struct Names {
     /// Ids in lower case: UUIDs are written either way.
-    ids: HashMap<String, usize>,
-    names: HashMap<String, usize>,
+    ids: HashMap<String, Target>,
+    names: HashMap<String, Target>,
+}
+
+/// Every rule and correlation, in the order in which they are looked at.
+fn all<'s>(
+    rules: &'s [Rule],
+    correlations: &'s [Correlation],
+) -> impl Iterator<Item = (Target, &'s RuleInfo, u32, Option<&'s str>)> {
+    let rules = (0_usize..)
+        .zip(rules)
+        .map(|(at, rule)| (Target::Rule(at), &rule.info, rule.line, rule.name.as_deref()));
+    let correlations = (0_usize..)
+        .zip(correlations)
+        .map(|(at, one)| (Target::Correlation(at), &one.info, one.line, one.name.as_deref()));
+    rules.chain(correlations)
 }
 
 impl Names {
-    fn of(rules: &[Rule], problems: &mut Vec<RuleError>) -> Self {
-        let ids = rules.iter().enumerate().map(|(at, rule)| (rule.info.id.to_lowercase(), at));
-        let mut all = Self { ids: ids.collect(), names: HashMap::new() };
-        for (at, rule) in rules.iter().enumerate() {
-            let Some(name) = &rule.name else { continue };
-            let Some(first) = all.names.get(name).and_then(|first| rules.get(*first)) else {
-                all.names.insert(name.clone(), at);
-                continue;
-            };
-            let message = format!(
-                "the name `{name}` is that of `{}` in {}:{} too",
-                first.info.title, first.info.file, first.line
-            );
-            let error = RuleError::at(rule.line, 1, RuleErrorKind::SameName(message));
-            let help = "give one of the two rules another `name`; until then it means the first";
-            problems.push(error.in_file(&rule.info.file).with_help(help));
+    pub(crate) fn of(rules: &[Rule], correlations: &[Correlation]) -> Self {
+        let mut names = Self { ids: HashMap::new(), names: HashMap::new() };
+        for (target, info, _, name) in all(rules, correlations) {
+            names.ids.entry(info.id.to_lowercase()).or_insert(target);
+            if let Some(name) = name {
+                names.names.entry(name.to_owned()).or_insert(target);
+            }
         }
-        all
+        names
     }
 
-    fn find(&self, reference: &Reference) -> Option<usize> {
+    pub(crate) fn find(&self, reference: &Reference) -> Option<Target> {
         let name = self.names.get(&reference.text);
         name.or_else(|| self.ids.get(&reference.text.to_lowercase())).copied()
     }
 
     /// The rules that a filter applies to.
-    fn targets(
+    fn filtered(
         &self,
         filter: &Filter,
         rules: &[Rule],
@@ -151,17 +170,47 @@ impl Names {
         };
         let mut targets = Vec::with_capacity(references.len());
         for reference in references {
-            let found = self.find(reference).and_then(|at| Some((at, rules.get(at)?)));
-            match found {
+            match self.find(reference) {
                 None => problems.push(reference.unknown()),
-                Some((at, rule)) if filter.covers(&rule.log_source) => targets.push(at),
-                Some((_, rule)) => problems.push(uncovered(filter, reference, rule)),
+                Some(Target::Correlation(_)) => {
+                    let message =
+                        format!("`{}` is a correlation, which no filter changes", reference.text);
+                    let error = reference.error(RuleErrorKind::FilteredCorrelation(message));
+                    problems.push(error.with_help("name the rules that the correlation is about"));
+                }
+                Some(Target::Rule(at)) => match rules.get(at) {
+                    Some(rule) if !filter.covers(&rule.log_source) => {
+                        problems.push(uncovered(filter, reference, rule));
+                    }
+                    _ => targets.push(at),
+                },
             }
         }
         targets.sort_unstable();
         targets.dedup();
         targets
     }
+}
+
+/// Names that an earlier rule has already.
+fn same_names(rules: &[Rule], correlations: &[Correlation]) -> Vec<RuleError> {
+    let mut seen: HashMap<&str, (&RuleInfo, u32)> = HashMap::new();
+    let mut problems = Vec::new();
+    for (_, info, line, name) in all(rules, correlations) {
+        let Some(name) = name else { continue };
+        let Some((first, first_line)) = seen.get(name) else {
+            seen.insert(name, (info, line));
+            continue;
+        };
+        let message = format!(
+            "the name `{name}` is that of `{}` in {}:{first_line} too",
+            first.title, first.file
+        );
+        let error = RuleError::at(line, 1, RuleErrorKind::SameName(message));
+        let help = "give one of the two rules another `name`; until then it means the first";
+        problems.push(error.in_file(&info.file).with_help(help));
+    }
+    problems
 }
 
 fn uncovered(filter: &Filter, reference: &Reference, rule: &Rule) -> RuleError {
@@ -173,26 +222,32 @@ fn uncovered(filter: &Filter, reference: &Reference, rule: &Rule) -> RuleError {
     error.with_help("give the filter the `logsource` of the rule, or a wider one")
 }
 
-/// Drops rules whose id an earlier rule has already.
-fn drop_duplicates(rules: &mut Vec<Rule>, problems: &mut Vec<RuleError>) {
-    let mut seen: HashMap<&str, &Rule> = HashMap::with_capacity(rules.len());
-    let mut repeats = HashSet::new();
-    for (at, rule) in rules.iter().enumerate() {
-        let Some(first) = seen.get(rule.info.id.as_str()) else {
-            seen.insert(&rule.info.id, rule);
+/// Drops rules and correlations whose id an earlier one has already.
+fn drop_duplicates(
+    rules: &mut Vec<Rule>,
+    correlations: &mut Vec<Correlation>,
+    problems: &mut Vec<RuleError>,
+) {
+    let mut seen: HashMap<&str, (&RuleInfo, u32)> = HashMap::with_capacity(rules.len());
+    let mut is_kept = Vec::with_capacity(rules.len());
+    for (_, info, line, _) in all(rules, correlations) {
+        let first = seen.get(info.id.as_str());
+        is_kept.push(first.is_none());
+        let Some((first, first_line)) = first else {
+            seen.insert(&info.id, (info, line));
             continue;
         };
         let message = format!(
-            "the id `{}` is that of `{}` in {}:{} too",
-            rule.info.id, first.info.title, first.info.file, first.line
+            "the id `{}` is that of `{}` in {}:{first_line} too",
+            info.id, first.title, first.file
         );
         let kind = RuleErrorKind::Duplicate(message);
-        let error = RuleError::at(rule.line, 1, kind).in_file(&rule.info.file);
+        let error = RuleError::at(line, 1, kind).in_file(&info.file);
         problems.push(error.with_help("give one of the two rules another `id`"));
-        repeats.insert(at);
     }
-    let mut at = 0..;
-    rules.retain(|_| at.next().is_none_or(|at| !repeats.contains(&at)));
+    let mut is_kept = is_kept.into_iter();
+    rules.retain(|_| is_kept.next().unwrap_or(true));
+    correlations.retain(|_| is_kept.next().unwrap_or(true));
 }
 
 #[cfg(test)]

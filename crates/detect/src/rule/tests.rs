@@ -343,27 +343,28 @@ fn global_documents_lie_under_those_that_follow() {
 
 #[test]
 fn other_kinds_of_detections_are_refused_aloud() {
-    let correlation = load_one(
-        "title: Many\ncorrelation:\n  type: event_count\n  rules: [a, b]\n  timespan: 5m\n",
-    )
-    .unwrap_err();
-    assert_eq!(correlation.code().0, "DAB0208");
-    assert!(
-        correlation.to_string().starts_with("the correlation `Many` (event_count) is not run yet")
+    let message = "`T` changes what other rules do and can't be run by itself";
+    check(
+        "title: T\ncorrelation: {type: event_count, rules: a, timespan: 5m, condition: {gte: 1}}\n",
+        "DAB0208",
+        1,
+        1,
+        message,
     );
-    assert_eq!(correlation.help().unwrap(), "expect that these rules run, each by itself: a, b");
-    let filter = load_one(
-        "title: Quiet\nlogsource: {}\nfilter:\n  rules: a\n  sel: {x: y}\n  condition: not sel\n",
+    check(
+        "title: T\nlogsource: {}\nfilter: {rules: a, s: {x: y}, condition: not s}\n",
+        "DAB0208",
+        1,
+        1,
+        message,
     );
-    let filter = filter.unwrap_err();
-    assert_eq!(filter.code().0, "DAB0208");
-    assert_eq!(
-        filter.to_string(),
-        "the filter `Quiet` changes other rules and can't be run by itself"
+    check(
+        "title: T\nsql: select 1\nschedule: 1h\n",
+        "DAB0208",
+        2,
+        1,
+        "`T` is a scheduled detection, and those are not run in the stream",
     );
-    let sql = load_one("title: Daily\nsql: select 1\nschedule: 1h\n").unwrap_err();
-    assert_eq!(sql.code().0, "DAB0208");
-    assert!(sql.to_string().contains("not run in the stream"));
 }
 
 #[test]

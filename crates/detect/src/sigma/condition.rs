@@ -13,7 +13,38 @@ pub(crate) enum Condition {
     AtLeast(usize, Vec<usize>),
 }
 
+/// The names in an expression that says all of them, each once and with its place: no `of`.
+pub(crate) fn names(text: &str) -> Result<Vec<(usize, String)>, ConditionError> {
+    let mut names: Vec<(usize, String)> = Vec::new();
+    for token in tokenize(text)? {
+        match token.kind {
+            TokenKind::Word(word) if !names.iter().any(|(_, known)| known == word) => {
+                names.push((token.column, word.to_owned()));
+            }
+            TokenKind::Of => {
+                return Err(ConditionError {
+                    column: token.column,
+                    message: "`of` needs a list to count in".to_owned(),
+                    help: Some("list the rules under `rules`".to_owned()),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
 impl Condition {
+    /// The selections that it is about.
+    pub(crate) fn selections(&self) -> Vec<usize> {
+        match self {
+            Self::Selection(index) => vec![*index],
+            Self::And(all) | Self::Or(all) => all.iter().flat_map(Self::selections).collect(),
+            Self::Not(inner) => inner.selections(),
+            Self::AtLeast(_, members) => members.clone(),
+        }
+    }
+
     /// The same over selections whose numbers are higher by `by`.
     pub(crate) fn shifted(self, by: usize) -> Self {
         let all = |all: Vec<Self>| all.into_iter().map(|inner| inner.shifted(by)).collect();

@@ -118,6 +118,11 @@ impl Node {
         self.as_scalar().map(|scalar| scalar.text.as_str())
     }
 
+    /// Text that says something: neither null nor blank.
+    pub(crate) fn as_word(&self) -> Option<&str> {
+        self.as_str().filter(|text| !self.is_null() && !text.trim().is_empty())
+    }
+
     /// The entries of a mapping, in order.
     #[must_use]
     pub fn as_map(&self) -> Option<&[(Self, Self)]> {

@@ -31,6 +31,10 @@ fn shown(error: &RuleError) -> String {
 
 /// Which rules of a set match an event with these fields.
 fn matching(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<String> {
+    matches_of(set, fields).into_iter().map(|found| found.rule.id).collect()
+}
+
+fn matches_of(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<base::Match> {
     let mut object = Object::new();
     for (name, value) in fields {
         object.set_path(&FieldPath::new(*name), Value::text((*value).to_owned()));
@@ -53,7 +57,7 @@ fn matching(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<String> {
     let routes = BTreeMap::from([("windows".to_owned(), vec![route])]);
     let mut matches = Vec::new();
     FullScan::new(set.rules.clone(), &routes).evaluate(&event, &mut matches);
-    matches.into_iter().map(|found| found.rule.id).collect()
+    matches
 }
 
 const RAR: &str = "title: Rar\nid: RAR-1\nname: rar\nlogsource: {product: windows, category: process_creation}\n\
@@ -219,4 +223,24 @@ fn repeated_ids_and_names_are_found() {
         ]
     );
     assert_eq!(set.rules.len(), 2);
+}
+
+#[test]
+fn rules_for_correlations_alone_make_slim_matches() {
+    let count = "title: Many\ncorrelation: {type: value_count, rules: [rar], group-by: [User], timespan: 5m, condition: {field: Image, gte: 2}}\n";
+    let (set, problems) = assemble(&[("r.yml", RAR), ("c.yml", CEL), ("m.yml", count)]);
+    assert_eq!(problems, [""; 0]);
+    let fields = [("Image", "rar.exe"), ("user.name", "bob"), ("secret", "x")];
+    let matches = matches_of(&set, &fields);
+    let [silent, loud] = matches.as_slice() else { panic!("{matches:?}") };
+    assert!(silent.is_silent() && !loud.is_silent());
+    assert_eq!((silent.rule.id.as_str(), silent.event.as_str()), ("RAR-1", ""));
+    assert!(silent.reasons.is_empty() && silent.rule.title.is_empty());
+    // The field is asked for as the correlation calls it, and found where the route says.
+    let facts = silent.facts.as_ref().unwrap();
+    let facts = facts.fields.iter().map(|fact| format!("{}={}", fact.name, fact.values.join(",")));
+    assert_eq!(facts.collect::<Vec<_>>(), ["User=bob", "Image=rar.exe"]);
+    assert_eq!(loud.facts, None);
+    let stored = serde_json::to_string(silent).unwrap();
+    assert_eq!(serde_json::from_str::<base::Match>(&stored).unwrap(), *silent);
 }
