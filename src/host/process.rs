@@ -101,6 +101,7 @@ impl Host {
             state,
             decoders,
             matcher: Arc::new(Engine::new(project.rules.clone(), &routes)),
+            correlations: project.correlations.clone(),
             receivers: self.receivers()?,
             buckets: self.buckets()?,
             http: self.http()?,

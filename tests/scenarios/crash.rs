@@ -33,6 +33,41 @@ fn dying_at_every_point_of_a_commit_is_survived() {
     }
 }
 
+/// Every tenth event, which nobody hears of, and who has twenty of them.
+const COUNTED: &str = "title: Every tenth\nid: tenth\nlog_source: plain\ncel: n % 10 == 0\n---\n\
+    title: Twenty tenths\nid: twenty\ncorrelation: {type: event_count, rules: [tenth], \
+    group-by: [user], timespan: 5m, condition: {gte: 20}}\n---\n\
+    title: Ten tenths\nid: ten\ncorrelation: {type: event_count, rules: [tenth], \
+    group-by: [user], timespan: 5m, condition: {gte: 10}}\n";
+
+/// Each user has fourteen or fifteen tenths in the first thousand events, and as many in the second.
+#[test]
+fn dying_at_every_point_neither_loses_nor_doubles_what_correlations_count() {
+    let points = [
+        "begin", "staged", "uploaded", "committed", "noted", "noted:2", "enqueued", "alerted",
+        "done",
+    ];
+    for point in points {
+        let project = Project::ndjson("detections: [./rules]");
+        project.write("rules/counted.yml", COUNTED.as_bytes());
+        project.write("in/a.ndjson", &events(0, 1_000));
+        let crashed = project.run(&["run", "--once", "--crash-at", point]);
+        assert_eq!(crashed.status.code(), None, "{point}: it died by a signal");
+        project.append("in/a.ndjson", &events(1_000, 1_000));
+        let crashed = project.run(&["run", "--once", "--crash-at", point]);
+        assert_eq!(crashed.status.code(), None, "{point}: and again");
+        project.ok(&["run", "--once"]);
+        project.ok(&["run", "--once"]);
+        assert_eq!(project.rows("plain"), 2_000, "{point}");
+        let alerts = project.json(&["alerts"]);
+        assert_eq!(alerts.len(), 14, "{point}: one for each user and correlation: {alerts:?}");
+        assert!(alerts.iter().all(|alert| alert["matches"] == 1), "{point}: {alerts:?}");
+        let rules = alerts.iter().filter(|alert| alert["rule_id"] == "twenty").count();
+        assert_eq!(rules, 7, "{point}");
+        project.ledger_adds_up();
+    }
+}
+
 #[test]
 fn kill_9_while_files_grow_loses_and_doubles_nothing() {
     let project = project();

@@ -19,6 +19,8 @@ pub enum Point {
     Uploaded,
     /// It is committed, but its matches are not yet alerts.
     Committed,
+    /// It is in the journal of correlations, but what they make of it is not yet alerts.
+    Noted,
     /// Its alerts wait in the outbox, but are not yet in their table.
     Enqueued,
     /// Its alerts are in their table, but its matches are not.
@@ -29,11 +31,12 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order in which a batch passes them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Begin,
         Self::Staged,
         Self::Uploaded,
         Self::Committed,
+        Self::Noted,
         Self::Enqueued,
         Self::Alerted,
         Self::Done,
@@ -47,6 +50,7 @@ impl Point {
             Self::Staged => "staged",
             Self::Uploaded => "uploaded",
             Self::Committed => "committed",
+            Self::Noted => "noted",
             Self::Enqueued => "enqueued",
             Self::Alerted => "alerted",
             Self::Done => "done",

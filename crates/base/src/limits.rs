@@ -54,6 +54,9 @@ pub const BATCH_BYTES_MAX: usize = 128 << 20;
 /// commits, not into memory.
 pub const BATCH_MATCHES_MAX: usize = 20_000;
 
+/// How many matches one commit carries that are for correlations alone: they are a tenth as large.
+pub const BATCH_SILENT_MATCHES_MAX: usize = 200_000;
+
 /// How many quarantined records one commit carries at most, for the same reason.
 pub const BATCH_QUARANTINED_MAX: usize = 20_000;
 
@@ -315,3 +318,7 @@ pub const CORRELATION_SHOWN_MAX: usize = 50;
 
 /// How many values of one field of one event a correlation looks at.
 pub const CORRELATION_EVENT_VALUES_MAX: usize = 100;
+
+/// How many batches the journal of correlations names before their state is written anew: after a
+/// crash, so many are taken in again.
+pub const CORRELATION_JOURNAL_MAX: usize = 32;

@@ -7,7 +7,8 @@
 //! batches/<source>/<n>.matches.json                 its matches, until they are alerts
 //! quarantine/<log source>/<source>-<n>.ndjson       records that could not be decoded
 //! quarantine/<log source>/spill/<id>.zst            those that were too long to keep in a line
-//! state/                                            small state: deduplication, outbox
+//! correlations/<n>.json                             what correlations remember, up to entry n of their journal
+//! state/                                            small state: deduplication, outbox, that journal
 //! ```
 
 use base::Timestamp;
@@ -39,6 +40,12 @@ pub fn manifest(source: &str, number: u64) -> String {
 #[must_use]
 pub fn matches(source: &str, number: u64) -> String {
     format!("{BATCHES}/{source}/{number:012}.matches.json")
+}
+
+/// The key of what correlations remember.
+#[must_use]
+pub fn correlations(number: u64) -> String {
+    format!("correlations/{number:012}.json")
 }
 
 /// The key of a batch's raw bytes.

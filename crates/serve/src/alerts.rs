@@ -19,7 +19,10 @@ use lake::{
 use notify::{BatchKey, Decision, Deduplicator, Notification, NotifyError, Outbox};
 use tokio::sync::{Mutex, Notify};
 
-use crate::{happening::Happening, happening::Observer};
+use crate::{
+    correlations::{Correlations, SOURCE},
+    happening::{Happening, Observer},
+};
 
 /// The table of alerts: a row for each, when it is raised.
 pub const ALERTS_TABLE: &str = "alerts";
@@ -36,20 +39,59 @@ pub(crate) struct Alerts {
     pub(crate) observer: Arc<dyn Observer>,
     /// Rung when the outbox has something new.
     pub(crate) posted: Notify,
-    /// One batch at a time, so that two sources do not race for the tables' columns.
-    pub(crate) turn: Mutex<()>,
+    /// One batch at a time, so that two sources do not race for the tables' columns, and
+    /// correlations see batches one after the other.
+    pub(crate) turn: Mutex<Correlations>,
+}
+
+/// The number of the last batch of a source whose matches have all become what they become.
+pub(crate) async fn last_number(lake: &Lake, source: &str) -> Result<u64, LakeError> {
+    let table = lake.table(MATCHES_TABLE).await?;
+    let last = table.last_commit_of(&crate::lane::app(source)).await?;
+    Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
 }
 
 impl Alerts {
     /// Whether the batch's matches have all become what they become.
     pub(crate) async fn has(&self, source: &str, number: u64) -> Result<bool, LakeError> {
-        let table = self.lake.table(MATCHES_TABLE).await?;
-        let last = table.last_commit_of(&crate::lane::app(source)).await?;
-        Ok(last.and_then(|last| u64::try_from(last).ok()).is_some_and(|last| last >= number))
+        Ok(last_number(&self.lake, source).await? >= number)
     }
 
-    /// Deals with the matches of a committed batch. Answers how many alerts it raised.
+    /// Deals with the matches of a committed batch, and with what correlations make of them.
+    /// Answers how many alerts it raised.
     pub(crate) async fn process(
+        &self,
+        source: &str,
+        number: u64,
+        matches: &[Match],
+    ) -> Result<usize, Problem> {
+        if matches.is_empty() {
+            return Ok(0);
+        }
+        let mut turn = self.turn.lock().await;
+        let mut raised = 0;
+        while let Some(made) = turn.take_in(source, number, matches).await? {
+            raised += self.deal_with(SOURCE, made.number, made.matches).await?;
+            turn.done(made.number).await;
+        }
+        let loud = matches.iter().filter(|found| !found.is_silent()).cloned().collect();
+        raised += self.deal_with(source, number, loud).await?;
+        Ok(raised)
+    }
+
+    /// Ends the wait of correlations for what may be late, where it is over, or in any case.
+    pub(crate) async fn end_wait(&self, in_any_case: bool) -> Result<usize, Problem> {
+        let mut turn = self.turn.lock().await;
+        let mut raised = 0;
+        while let Some(made) = turn.end_wait(in_any_case).await? {
+            raised += self.deal_with(SOURCE, made.number, made.matches).await?;
+            turn.done(made.number).await;
+        }
+        Ok(raised)
+    }
+
+    /// Matches to alerts, rows and notifications.
+    async fn deal_with(
         &self,
         source: &str,
         number: u64,
@@ -58,7 +100,6 @@ impl Alerts {
         if matches.is_empty() {
             return Ok(0);
         }
-        let _turn = self.turn.lock().await;
         let key = BatchKey { source: source.to_owned(), number };
         let decided = self.deduplicator.process(&key, matches).await?;
         let raised = raised(&decided);
@@ -201,6 +242,22 @@ fn common_fields<'m>(hit: &'m Match, alert_id: &'m str) -> Object<'m> {
     fields.push("why", Value::List(why.collect()));
     fields
 }
+
+/// Ends the wait of correlations when its time has come, until told to stop.
+pub(crate) async fn end_waits(alerts: Arc<Alerts>, mut stop: crate::Stop) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(WAIT_PAUSE) => {}
+            () = stop.stopped() => return,
+        }
+        if let Err(problem) = alerts.end_wait(false).await {
+            tracing::warn!(error = %problem, "correlations wait: their state is away");
+        }
+    }
+}
+
+/// How often it is looked whether a wait is over.
+const WAIT_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Delivers what waits in the outbox, until told to stop.
 pub(crate) async fn deliver(alerts: Arc<Alerts>, mut stop: crate::Stop) {

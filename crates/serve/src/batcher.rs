@@ -76,6 +76,8 @@ pub(crate) struct Batcher {
     cold: ColdWriter,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) matches: Vec<Match>,
+    /// How many of the matches are for correlations alone.
+    silent: usize,
     pub(crate) spills: Vec<Spill>,
     pub(crate) records: u64,
     pub(crate) decoded: u64,
@@ -109,6 +111,7 @@ impl Batcher {
             cold: ColdWriter::new()?,
             quarantined: Vec::new(),
             matches: Vec::new(),
+            silent: 0,
             spills: Vec::new(),
             records: 0,
             decoded: 0,
@@ -127,7 +130,8 @@ impl Batcher {
     pub(crate) fn is_full(&self) -> bool {
         self.cold.bytes() >= limits::BATCH_BYTES_MAX as u64
             || self.writer.days() > limits::BATCH_DAYS_MAX
-            || self.matches.len() >= limits::BATCH_MATCHES_MAX
+            || self.matches.len() - self.silent >= limits::BATCH_MATCHES_MAX
+            || self.silent >= limits::BATCH_SILENT_MATCHES_MAX
             || self.quarantined.len() >= limits::BATCH_QUARANTINED_MAX
     }
 
@@ -225,7 +229,9 @@ impl Batcher {
         }
         self.time_min = Some(self.time_min.map_or(event.time, |time| time.min(event.time)));
         self.time_max = Some(self.time_max.map_or(event.time, |time| time.max(event.time)));
+        let before = self.matches.len();
         self.recipe.matcher.evaluate(event, &mut self.matches);
+        self.silent += self.matches.iter().skip(before).filter(|found| found.is_silent()).count();
         if let Err(error) = self.writer.append(event, bytes) {
             self.failed.get_or_insert(error);
         }

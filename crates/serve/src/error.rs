@@ -44,6 +44,29 @@ pub enum ServeError {
         /// What it said.
         reason: String,
     },
+    /// The state of correlations can't be read, and is begun anew.
+    #[error("the state of correlations can't be read, so they begin anew: {reason}")]
+    CorrelationState {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A correlation could not count all events as it should.
+    #[error(
+        "the correlation `{title}` did not see all events in their order: {late} came late, \
+         {too_late} too late to count, {hurried} were not waited for, {evicted} were dropped"
+    )]
+    CorrelationLosses {
+        /// Its title.
+        title: String,
+        /// See [`detect::Counts::late`].
+        late: u64,
+        /// See [`detect::Counts::too_late`].
+        too_late: u64,
+        /// See [`detect::Counts::hurried`].
+        hurried: u64,
+        /// See [`detect::Counts::evicted`].
+        evicted: u64,
+    },
     /// A quarantined record that does not exist.
     #[error("there is no quarantined record `{id}`")]
     NoSuchRecord {
@@ -61,6 +84,8 @@ impl Explain for ServeError {
             Self::Listen { .. } => "DAB0704",
             Self::Task { .. } => "DAB0705",
             Self::NoSuchRecord { .. } => "DAB0706",
+            Self::CorrelationLosses { .. } => "DAB0236",
+            Self::CorrelationState { .. } => "DAB0237",
         })
     }
 
@@ -81,6 +106,15 @@ impl Explain for ServeError {
                 "choose another address for `listen`; port 0 takes any that is free".into()
             }
             Self::Task { .. } => "start dab again; it goes on from the last commit".into(),
+            Self::CorrelationLosses { too_late, evicted, .. } if evicted > too_late => {
+                "let its rules match fewer events, or shorten its `timespan`".into()
+            }
+            Self::CorrelationLosses { .. } => {
+                "give it a longer `lateness` if its sources lag behind one another".into()
+            }
+            Self::CorrelationState { .. } => {
+                "look at what wrote there; correlations count again from now on".into()
+            }
             Self::NoSuchRecord { .. } => "`dab quarantine list` shows the ids".into(),
         })
     }

@@ -112,7 +112,7 @@ impl Lane {
         let alerts = &self.stages.alerts;
         if manifest.matches > 0 && !alerts.has(&self.source, self.number).await? {
             let matches = lake.matches(&self.source, self.number).await?;
-            alerts.process(&self.source, self.number, matches).await?;
+            alerts.process(&self.source, self.number, &matches).await?;
         }
         Ok(Some(manifest))
     }
@@ -160,7 +160,7 @@ impl Lane {
         fault::reach(fault::Point::Committed);
         let Batch { manifest, quarantined, matches, .. } = batch;
         self.tell(&manifest, quarantined.first().map(|record| &record.problem));
-        let alerts = self.alert(number, matches).await?;
+        let alerts = self.alert(number, &matches).await?;
         fault::reach(fault::Point::Done);
         self.stages.board.committed(&manifest, alerts, self.stages.clock.now());
         Ok(manifest)
@@ -243,10 +243,10 @@ impl Lane {
         }
     }
 
-    async fn alert(&self, number: u64, matches: Vec<base::Match>) -> Result<usize, NotCommitted> {
+    async fn alert(&self, number: u64, matches: &[base::Match]) -> Result<usize, NotCommitted> {
         let mut tries = 0;
         loop {
-            match self.stages.alerts.process(&self.source, number, matches.clone()).await {
+            match self.stages.alerts.process(&self.source, number, matches).await {
                 Ok(raised) => return Ok(raised),
                 Err(problem) => self.pause(&mut tries, problem).await?,
             }

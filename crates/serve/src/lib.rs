@@ -8,6 +8,7 @@ mod alerts;
 mod api;
 mod batcher;
 mod bucket_lane;
+mod correlations;
 mod error;
 mod happening;
 mod lane;

@@ -14,7 +14,7 @@ use std::{
 use base::{Clock, Problem, StateStore};
 use collect::{PushLimits, PushQueue};
 use decode::Decoder;
-use detect::Matcher;
+use detect::{Correlation, Matcher};
 use lake::Lake;
 use notify::{Deduplicator, Outbox, Receiver};
 use tokio::{
@@ -24,9 +24,10 @@ use tokio::{
 
 use crate::{
     ServeError, Stop, StopSwitch,
-    alerts::{Alerts, deliver, deliver_round},
+    alerts::{Alerts, deliver, deliver_round, end_waits},
     api::{self, Api, Token},
     bucket_lane::{self, BucketSpec},
+    correlations::Correlations,
     happening::{Happening, Observer},
     lane::{Lane, Stages},
     push_lane,
@@ -49,6 +50,8 @@ pub struct Parts {
     pub decoders: Vec<Arc<Decoder>>,
     /// The detections.
     pub matcher: Arc<dyn Matcher>,
+    /// The correlations over their matches, those that others stand on first.
+    pub correlations: Vec<Arc<Correlation>>,
     /// Who is told of alerts.
     pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is read from folders and buckets.
@@ -91,11 +94,15 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     upkeep.spawn(publish_status(Arc::clone(&stages)));
     if !once {
         upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
+        upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
     }
     stages.observer.happened(&Happening::Ready);
     let result = wait(&mut tasks, &stages, stop).await;
     switch.stop();
     while upkeep.join_next().await.is_some() {}
+    if once {
+        alerts.end_wait(true).await?;
+    }
     deliver_round(&alerts).await?;
     stages.board.stopped(stages.clock.now());
     stages.board.publish(&stages.lake, stages.clock.now()).await?;
@@ -114,6 +121,7 @@ pub async fn replay(parts: Parts, ids: Option<&BTreeSet<String>>) -> Result<Repl
     let (_switch, stop) = stop_signal();
     let (stages, decoders) = compose(parts, stop)?;
     let replayed = replay::replay(&stages, &decoders, ids).await?;
+    stages.alerts.end_wait(true).await?;
     deliver_round(&stages.alerts).await?;
     Ok(replayed)
 }
@@ -123,6 +131,13 @@ type Decoders = BTreeMap<String, Arc<Decoder>>;
 /// Joins the stages.
 pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders), Problem> {
     let decoders = parts.decoders.iter().map(|d| (d.log_source().name.clone(), Arc::clone(d)));
+    let correlations = Correlations::new(
+        Arc::clone(&parts.lake),
+        Arc::clone(&parts.state),
+        Arc::clone(&parts.clock),
+        Arc::clone(&parts.observer),
+        parts.correlations,
+    );
     let alerts = Alerts {
         lake: Arc::clone(&parts.lake),
         deduplicator: Deduplicator::new(Arc::clone(&parts.state), Arc::clone(&parts.clock)),
@@ -130,7 +145,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         clock: Arc::clone(&parts.clock),
         observer: Arc::clone(&parts.observer),
         posted: Notify::new(),
-        turn: Mutex::new(()),
+        turn: Mutex::new(correlations),
     };
     let status = Status {
         version: 1,

@@ -11,7 +11,7 @@ use std::{
 use base::{Clock as _, FixedClock, Timestamp, limits};
 use collect::{BucketSettings, Location};
 use decode::{Decoder, LogSource};
-use detect::FullScan;
+use detect::{FullScan, Placeholders, RuleSet, load_documents};
 use lake::Lake;
 use tempfile::TempDir;
 
@@ -20,6 +20,8 @@ use crate::{
     bucket_lane::BucketLane, lane::Lane, pipeline::compose, quarantined, replay, run, spill::Spill,
     stop_signal,
 };
+
+mod correlations;
 
 const DOORS: &str = "\
 format: json
@@ -66,6 +68,7 @@ impl Told {
 /// A building whose doors write logs into a folder.
 struct Building {
     folder: TempDir,
+    detections: String,
     clock: Arc<FixedClock>,
     told: Arc<Told>,
 }
@@ -75,7 +78,8 @@ impl Building {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
         let now = Timestamp::parse("2026-11-24T08:00:00Z").unwrap();
-        Self { folder, clock: Arc::new(FixedClock::new(now)), told: Arc::default() }
+        let clock = Arc::new(FixedClock::new(now));
+        Self { folder, detections: FORCED.to_owned(), clock, told: Arc::default() }
     }
 
     fn log(&self, file: &str, lines: &[String]) {
@@ -105,13 +109,16 @@ impl Building {
         let lake = self.lake();
         let log_source = LogSource::parse("doors.yml", log_source).unwrap();
         let routes = BTreeMap::from([("doors".to_owned(), log_source.sigma.clone())]);
-        let rules = detect::load_file("forced.yml", FORCED);
-        let rules = rules.into_iter().map(|rule| Arc::new(rule.unwrap())).collect();
+        let documents = load_documents("forced.yml", &self.detections, &Placeholders::new());
+        let documents = documents.into_iter().map(Result::unwrap).collect();
+        let (set, problems) = RuleSet::assemble(documents);
+        assert_eq!(problems, []);
         Parts {
             state: lake.state().unwrap(),
             lake,
             decoders: vec![Arc::new(Decoder::new(log_source).unwrap())],
-            matcher: Arc::new(FullScan::new(rules, &routes)),
+            matcher: Arc::new(FullScan::new(set.rules, &routes)),
+            correlations: set.correlations,
             receivers: Vec::new(),
             buckets: vec![self.spec("./logs")],
             http: None,

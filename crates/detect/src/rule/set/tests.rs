@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use base::{Event, EventId, Explain, FieldPath, Object, ObjectHash, Origin, Timestamp, Value};
 
 use super::*;
-use crate::{FullScan, Matcher, Placeholders, load_documents};
+use crate::{Engine, FullScan, Matcher, Placeholders, load_documents};
 
 /// Puts files together, each a name and its text; the problems come as `file:line:column code text`.
 fn assemble(files: &[(&str, &str)]) -> (RuleSet, Vec<String>) {
@@ -57,6 +57,9 @@ fn matches_of(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<base::Match> {
     let routes = BTreeMap::from([("windows".to_owned(), vec![route])]);
     let mut matches = Vec::new();
     FullScan::new(set.rules.clone(), &routes).evaluate(&event, &mut matches);
+    let mut others = Vec::new();
+    Engine::new(set.rules.clone(), &routes).evaluate(&event, &mut others);
+    assert_eq!(matches, others, "both evaluators");
     matches
 }
 
