@@ -44,7 +44,14 @@ const COUNTED: &str = "title: Every tenth\nid: tenth\nlog_source: plain\ncel: n 
 #[test]
 fn dying_at_every_point_neither_loses_nor_doubles_what_correlations_count() {
     let points = [
-        "begin", "staged", "uploaded", "committed", "noted", "noted:2", "enqueued", "alerted",
+        "begin",
+        "staged",
+        "uploaded",
+        "committed",
+        "noted",
+        "noted:2",
+        "enqueued",
+        "alerted",
         "done",
     ];
     for point in points {

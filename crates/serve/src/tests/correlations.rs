@@ -35,7 +35,8 @@ async fn matches_are_counted_over_runs_and_raise_one_alert() {
 #[tokio::test]
 async fn rules_that_may_speak_do_so_besides() {
     let mut building = building("gte: 2");
-    building.detections = building.detections.replace("correlation:", "generate: true\ncorrelation:");
+    building.detections =
+        building.detections.replace("correlation:", "generate: true\ncorrelation:");
     building.log("a.json", &[event(1, "north", "forced"), event(2, "north", "forced")]);
     let status = building.run().await;
     assert_eq!(status.sources["doors"].alerts, 1);
@@ -94,11 +95,12 @@ async fn state_that_nobody_wrote_is_reported_and_begun_anew() {
     drop(state);
     building.log("b.json", &[event(4, "south", "forced")]);
     building.run().await;
-    assert_eq!(building.told.take(), ["trouble correlations DAB0237"]);
-    building.log("c.json", &[event(5, "south", "forced")]);
+    // The last batch is taken in again; what it made before joins the alert that is there.
+    assert_eq!(building.told.take(), ["trouble correlations DAB0237", "alert south"]);
+    building.log("c.json", &[event(5, "east", "forced"), event(6, "east", "forced")]);
     building.run().await;
-    assert_eq!(building.told.take(), ["alert south"], "no number is used twice");
-    assert_eq!(building.rows(ALERTS_TABLE).await, 2);
+    assert_eq!(building.told.take(), ["alert east"], "no number is used twice");
+    assert_eq!(building.rows(ALERTS_TABLE).await, 3);
 }
 
 #[tokio::test]
