@@ -9,7 +9,6 @@
     reason = "a measurement that can't go on is to stop there"
 )]
 
-#[expect(dead_code, reason = "tests flatten records with it; these are flat")]
 #[path = "../tests/corpora/events.rs"]
 mod events;
 #[path = "../tests/corpora/files.rs"]

@@ -11,6 +11,8 @@
 mod events;
 #[path = "corpora/files.rs"]
 mod files;
+#[path = "corpora/flat.rs"]
+mod flat;
 
 use std::{fs, io::Read as _};
 
@@ -74,7 +76,7 @@ fn windows_events_match_alike() {
     for line in fs::read_to_string(cases).unwrap().lines() {
         let case = serde_json::from_str::<Json>(line).unwrap();
         for record in case["events"].as_array().unwrap() {
-            comparison.compare(events::flat(record));
+            comparison.compare(flat::flat(record));
         }
     }
     comparison.report();

@@ -1,4 +1,4 @@
-//! Events from JSON, and Windows records as collectors flatten them.
+//! Events from JSON.
 
 use std::borrow::Cow;
 
@@ -24,37 +24,7 @@ pub(crate) fn object(json: &Json) -> Object<'_> {
     entries.map(|(key, value)| (Cow::Borrowed(key.as_str()), to_value(value))).collect()
 }
 
-/// `Event.System` and `Event.EventData` side by side: `{"#attributes": {"Name": …}}` under
-/// `Provider` becomes `Provider_Name`, and an element's `#text` its value.
-pub(crate) fn flat(record: &Json) -> Object<'_> {
-    let mut fields = Object::new();
-    for part in ["System", "EventData"] {
-        flatten(&record["Event"][part], "", &mut fields);
-    }
-    // `UserData` has one element, named for the kind of event, around the fields.
-    for wrapped in
-        record["Event"]["UserData"].as_object().into_iter().flat_map(|data| data.values())
-    {
-        flatten(wrapped, "", &mut fields);
-    }
-    fields
-}
-
-fn flatten<'a>(json: &'a Json, prefix: &str, fields: &mut Object<'a>) {
-    for (key, value) in json.as_object().into_iter().flatten() {
-        let name = match (key.as_str(), prefix) {
-            ("#attributes" | "#text", _) => prefix.to_owned(),
-            (key, "") => key.to_owned(),
-            (key, prefix) => format!("{prefix}_{key}"),
-        };
-        match value {
-            Json::Object(_) => flatten(value, &name, fields),
-            value => fields.push(name, to_value(value)),
-        }
-    }
-}
-
-fn to_value(json: &Json) -> Value<'_> {
+pub(crate) fn to_value(json: &Json) -> Value<'_> {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
