@@ -16,8 +16,14 @@ pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
 }
 
 /// Cargo, the one that runs this task.
+///
+/// Without the folder of xtask's manifest, which `cargo xtask` leaves in the environment: `ring`'s
+/// build script looks at it, and whatever is above `ring` would be built again at every change
+/// between this command and a plain `cargo`.
 pub(crate) fn cargo(root: &Path) -> Command {
-    command(setting("CARGO").unwrap_or_else(|| "cargo".to_owned()), root)
+    let mut cargo = command(setting("CARGO").unwrap_or_else(|| "cargo".to_owned()), root);
+    cargo.env_remove("CARGO_MANIFEST_DIR");
+    cargo
 }
 
 /// Runs a command, its output shown as it comes.
