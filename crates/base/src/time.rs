@@ -92,7 +92,8 @@ impl Timestamp {
 
     /// Reads RFC 3339 / ISO 8601: `2026-11-24T08:00:00Z`, with any number of fraction digits (past
     /// six are cut), `T` or a space between, and `Z`, `UTC`, `±hh:mm`, `±hhmm` or `±hh` as the
-    /// zone, behind a space or none. `None` for anything else, a missing zone included: see [`Self::parse_local`].
+    /// zone, behind a space or none. `None` for anything else, a missing zone included: see
+    /// [`Self::parse_local`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (local, zone) = parse_date_time(text.as_bytes())?;

@@ -5,6 +5,8 @@
 //! I/O and holds no more than one record.
 
 mod decoder;
+#[cfg(test)]
+mod fixture;
 mod frame;
 mod lift;
 mod log_source;

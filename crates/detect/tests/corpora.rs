@@ -9,6 +9,8 @@
     reason = "a test that can't go on is to stop there, and says what it skips"
 )]
 
+#[path = "corpora/decoded.rs"]
+mod decoded;
 #[path = "corpora/events.rs"]
 mod events;
 #[path = "corpora/files.rs"]
@@ -16,9 +18,8 @@ mod files;
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
-use base::{Clock, Explain, ObjectHash, SystemClock};
+use base::{Clock, Explain, SystemClock};
 use dab_detect::{FullScan, Matcher, Rule};
-use decode::{At, Decoder, LogSource};
 
 use files::{corpus, load, routes, rule_files};
 
@@ -44,13 +45,6 @@ fn all_public_rules_load_or_say_why_not() {
     assert_eq!(ids.len(), rules.len(), "ids are unique");
 }
 
-/// As records are decoded in earnest, nested as they are.
-fn decoder() -> Decoder {
-    let (path, text) =
-        decode::shipped().iter().find(|(path, _)| path.starts_with(LOG_SOURCE)).unwrap();
-    Decoder::new(LogSource::parse(path, text).unwrap()).unwrap()
-}
-
 #[test]
 fn the_rules_fire_on_the_events_recorded_for_them() {
     #[derive(serde::Deserialize)]
@@ -63,13 +57,7 @@ fn the_rules_fire_on_the_events_recorded_for_them() {
     let Some(files) = rule_files() else { return };
     let Some(cases) = corpus("sigma-regression/sigma-regression.dev.ndjson") else { return };
     let matcher = FullScan::new(load(&files).0, &routes(LOG_SOURCE));
-    let decoder = decoder();
-    let at = At {
-        object: "test",
-        object_hash: ObjectHash::of(&["test"]),
-        offset: 0,
-        ingest_time: SystemClock.now(),
-    };
+    let decoder = decoded::decoder(LOG_SOURCE);
     let (mut expected, mut missed) = (0, Vec::new());
     for line in fs::read_to_string(cases).unwrap().lines() {
         let case: Case = serde_json::from_str(line).unwrap();
@@ -77,7 +65,7 @@ fn the_rules_fire_on_the_events_recorded_for_them() {
         for record in &case.events {
             let mut matches = Vec::new();
             let text = record.to_string();
-            let event = decoder.decode(text.as_bytes(), &at).unwrap();
+            let event = decoded::event(&decoder, &text);
             matcher.evaluate(&event, &mut matches);
             for found in matches {
                 assert!(found.reasons.len() <= base::limits::MATCH_REASONS_MAX);

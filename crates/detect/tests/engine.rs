@@ -2,21 +2,20 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test that can't go on is to stop there, and says what it skips"
 )]
 
+#[path = "corpora/decoded.rs"]
+mod decoded;
 #[path = "corpora/events.rs"]
 mod events;
 #[path = "corpora/files.rs"]
 mod files;
-#[path = "corpora/flat.rs"]
-mod flat;
 
 use std::{fs, io::Read as _};
 
-use base::{Match, Object};
+use base::{Event, Match};
 use dab_detect::{Engine, FullScan, Matcher};
 use files::{corpus, load, routes, rule_files};
 use serde_json::Value as Json;
@@ -39,11 +38,10 @@ impl Comparison {
         Some(Self { log_source, plain, fast, events: 0, matches: 0 })
     }
 
-    fn compare(&mut self, fields: Object<'_>) {
-        let event = events::event(self.log_source, fields);
+    fn compare(&mut self, event: &Event<'_>) {
         let (mut plain, mut fast): (Vec<Match>, Vec<Match>) = (Vec::new(), Vec::new());
-        self.plain.evaluate(&event, &mut plain);
-        self.fast.evaluate(&event, &mut fast);
+        self.plain.evaluate(event, &mut plain);
+        self.fast.evaluate(event, &mut fast);
         assert_eq!(fast, plain, "{}", event.to_json());
         self.events += 1;
         self.matches += plain.len();
@@ -70,13 +68,14 @@ fn windows_events_match_alike() {
         let record = serde_json::from_str::<Json>(line).unwrap();
         // The plain evaluator takes its time: every fifth, and all that most rules are for.
         if index % 5 == 0 || record["EventID"] == 1 {
-            comparison.compare(events::object(&record));
+            comparison.compare(&events::event("windows_events", events::object(&record)));
         }
     }
+    let decoder = decoded::decoder("windows_events");
     for line in fs::read_to_string(cases).unwrap().lines() {
         let case = serde_json::from_str::<Json>(line).unwrap();
         for record in case["events"].as_array().unwrap() {
-            comparison.compare(flat::flat(record));
+            comparison.compare(&decoded::event(&decoder, &record.to_string()));
         }
     }
     comparison.report();
@@ -105,7 +104,7 @@ fn cloudtrail_events_match_alike() {
         let json = serde_json::from_str::<Json>(&text).unwrap();
         let records = json.get("Records").unwrap_or(&json);
         for record in records.as_array().unwrap() {
-            comparison.compare(events::object(record));
+            comparison.compare(&events::event("aws_cloudtrail", events::object(record)));
         }
     }
     comparison.report();

@@ -2,20 +2,15 @@
 
 use base::Object;
 
-use crate::{At, Decoder, LogSource};
+use crate::{
+    LogSource,
+    fixture::{at, decoder},
+};
 
 /// The event's own fields, as JSON.
 fn lifted(lift: &str, record: &str) -> String {
     let yaml = format!("format: json\ntime: {{missing: ingest_time}}\nlift: {lift}\n");
-    let source = LogSource::parse("test.yml", &yaml).unwrap_or_else(|errors| panic!("{errors:#?}"));
-    let decoder = Decoder::new(source).unwrap();
-    let at = At {
-        object: "o",
-        object_hash: base::ObjectHash::of(&["o"]),
-        offset: 0,
-        ingest_time: base::Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
-    };
-    decoder.decode(record.as_bytes(), &at).unwrap().to_json()
+    decoder(&yaml).decode(record.as_bytes(), &at()).unwrap().to_json()
 }
 
 #[test]
@@ -127,20 +122,11 @@ proptest::proptest! {
     /// Whatever the record: lifting loses no value and invents none.
     #[test]
     fn nothing_is_lost(record in record(3)) {
-        let decoder = |lift: &str| {
-            let yaml = format!("format: json\ntime: {{missing: ingest_time}}\nlift: {lift}\n");
-            Decoder::new(LogSource::parse("test.yml", &yaml).unwrap()).unwrap()
-        };
-        let at = At {
-            object: "o",
-            object_hash: base::ObjectHash::of(&["o"]),
-            offset: 0,
-            ingest_time: base::Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
-        };
         let text = record.to_string();
         let all = |lift: &str| {
+            let yaml = format!("format: json\ntime: {{missing: ingest_time}}\nlift: {lift}\n");
             let mut out = Vec::new();
-            leaves(&decoder(lift).decode(text.as_bytes(), &at).unwrap().fields, &mut out);
+            leaves(&decoder(&yaml).decode(text.as_bytes(), &at()).unwrap().fields, &mut out);
             out.sort();
             out
         };

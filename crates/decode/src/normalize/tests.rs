@@ -1,19 +1,12 @@
 //! Normalized fields come from where they should.
 
-use crate::{At, Decoder, LogSource};
+use crate::fixture::{at, decoder};
 
 /// What `fields` and `related`, as YAML, make of an event.
 fn normalized(rules: &str, event: &str) -> String {
     let yaml = format!("format: ndjson\ntime: {{missing: ingest_time}}\n{rules}");
-    let source = LogSource::parse("test.yml", &yaml).unwrap_or_else(|errors| panic!("{errors:#?}"));
-    let decoder = Decoder::new(source).unwrap();
-    let at = At {
-        object: "o",
-        object_hash: base::ObjectHash::of(&["o"]),
-        offset: 0,
-        ingest_time: base::Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
-    };
-    let event = decoder.decode(event.as_bytes(), &at).unwrap();
+    let decoder = decoder(&yaml);
+    let event = decoder.decode(event.as_bytes(), &at()).unwrap();
     let mut out = String::new();
     event.normalized.write_json(&mut out);
     out

@@ -24,7 +24,7 @@ pub(crate) fn object(json: &Json) -> Object<'_> {
     entries.map(|(key, value)| (Cow::Borrowed(key.as_str()), to_value(value))).collect()
 }
 
-pub(crate) fn to_value(json: &Json) -> Value<'_> {
+fn to_value(json: &Json) -> Value<'_> {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),

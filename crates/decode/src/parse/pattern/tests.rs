@@ -1,18 +1,10 @@
 //! Patterns take lines apart.
 
-use crate::{At, Decoder, LogSource};
+use crate::fixture::{at, decoder};
 
 /// What a log source, as YAML, makes of a line: the event's time and fields, or the reject.
 fn decoded(yaml: &str, line: &[u8]) -> String {
-    let source = LogSource::parse("test.yml", yaml).unwrap_or_else(|errors| panic!("{errors:#?}"));
-    let decoder = Decoder::new(source).unwrap();
-    let at = At {
-        object: "o",
-        object_hash: base::ObjectHash::of(&["o"]),
-        offset: 0,
-        ingest_time: base::Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
-    };
-    match decoder.decode(line, &at) {
+    match decoder(yaml).decode(line, &at()) {
         Ok(event) => format!("{} {}", event.time, event.to_json()),
         Err(reject) => reject.report(base::Place::Object("o".into())).to_string(),
     }
