@@ -3,7 +3,10 @@
 use base::{Alert, Report};
 use serve::{Happening, Observer};
 
-use crate::output::{self, Output};
+use crate::{
+    host::process::tell_problems,
+    output::{self, Output},
+};
 
 /// Prints alerts as data, and what else happens beside them.
 #[derive(Debug)]
@@ -49,6 +52,10 @@ impl Observer for Console {
             )),
             Happening::Listening(address) => {
                 output::error_line(&format!("listening on http://{address}"));
+            }
+            Happening::Reloaded { rules, problems } => {
+                output::error_line(&format!("{rules} detections are in place anew"));
+                tell_problems(problems, self.output);
             }
             Happening::Ready => output::error_line("ready"),
             Happening::Committed { source, table, rows, quarantined, bytes } => {

@@ -1,3 +1,4 @@
 //! Where dab runs: adapters without logic. So far: a process of its own.
 
 pub(crate) mod process;
+mod watch;

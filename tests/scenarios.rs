@@ -20,5 +20,7 @@ mod demo;
 mod harness;
 #[path = "scenarios/http.rs"]
 mod http;
+#[path = "scenarios/reload.rs"]
+mod reload;
 #[path = "scenarios/s3.rs"]
 mod s3;

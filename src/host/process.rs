@@ -12,9 +12,10 @@ use decode::Decoder;
 use detect::Engine;
 use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
-use serve::{BucketSpec, Observer, Parts, Secret, StopSwitch, Token};
+use serve::{BucketSpec, Detections, Observer, Parts, Secret, StopSwitch, Token};
 use vet::Project;
 
+use super::watch::Watch;
 use crate::settings::{self, Settings, SettingsError};
 
 /// The settings with the folder they are in.
@@ -80,11 +81,6 @@ impl Host {
     ) -> Result<Parts, Problem> {
         let lake = self.lake()?;
         let state = lake.state()?;
-        let routes = project
-            .log_sources
-            .iter()
-            .map(|source| (source.name.clone(), source.sigma.clone()))
-            .collect();
         let mut decoders = Vec::new();
         for source in &project.log_sources {
             match Decoder::new(source.clone()) {
@@ -100,14 +96,17 @@ impl Host {
             lake,
             state,
             decoders,
-            matcher: Arc::new(Engine::new(project.rules.clone(), &routes)),
-            correlations: project.correlations.clone(),
+            detections: detections(project),
+            newer_detections: Some(Arc::new(Watch::new(
+                self.detections(),
+                self.log_sources(),
+                project,
+            ))),
             receivers: self.receivers()?,
             buckets: self.buckets()?,
             http: self.http()?,
             clock: Arc::clone(&self.clock),
             observer,
-            project_problems: project.problems.len(),
             once: false,
             decode_only: false,
         })
@@ -189,6 +188,18 @@ impl Host {
             receivers.push(Arc::new(webhook));
         }
         Ok(receivers)
+    }
+}
+
+/// What a pipeline detects with.
+pub(crate) fn detections(project: &Project) -> Detections {
+    let routes = project.log_sources.iter();
+    let routes = routes.map(|source| (source.name.clone(), source.sigma.clone())).collect();
+    Detections {
+        matcher: Arc::new(Engine::new(project.rules.clone(), &routes)),
+        correlations: project.correlations.clone(),
+        lookups: Arc::clone(&project.lookups),
+        problems: project.problems.clone(),
     }
 }
 

@@ -17,12 +17,16 @@ pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
 
 /// Cargo, the one that runs this task.
 ///
-/// Without the folder of xtask's manifest, which `cargo xtask` leaves in the environment: `ring`'s
-/// build script looks at it, and whatever is above `ring` would be built again at every change
-/// between this command and a plain `cargo`.
+/// Without what `cargo xtask` leaves in the environment of xtask's own manifest: `ring`'s build script
+/// looks at it, and whatever is above `ring` would be built again at every change between this command
+/// and a plain `cargo`.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut cargo = command(setting("CARGO").unwrap_or_else(|| "cargo".to_owned()), root);
-    cargo.env_remove("CARGO_MANIFEST_DIR");
+    let of_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        cargo.env_remove(name);
+    }
     cargo
 }
 

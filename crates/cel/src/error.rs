@@ -114,6 +114,19 @@ impl CelErrorKind {
     }
 }
 
+impl CelError {
+    /// The same, said of the events of one log source: for what is wrong with them alone.
+    #[must_use]
+    pub fn in_events_of(mut self, log_source: &str) -> Self {
+        if let CelErrorKind::Types { message, .. } | CelErrorKind::UnknownField { message, .. } =
+            &mut self.kind
+        {
+            message.insert_str(0, &format!("for events of `{log_source}`: "));
+        }
+        self
+    }
+}
+
 impl fmt::Display for CelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (line {}, column {})", self.kind, self.line, self.column)

@@ -50,11 +50,9 @@ pub use check::{Checked, Declarations, Schema, check};
 pub use error::{CelError, CelErrorKind, EvalError};
 pub use lookup::{
     FileTables, KeyKind, LookupError, LookupErrorKind, LookupFormat, LookupSpec, Lookups,
-    Refreshed, Row, read_lookups,
+    Refreshed, Row,
 };
-pub use macros::{
-    MacroError, MacroErrorKind, MacroSpec, MacroTest, Macros, Parameter, read_macros,
-};
+pub use macros::{MacroError, MacroErrorKind, MacroSpec, MacroTest, Macros, Parameter};
 pub use necessary::{FieldTest, Literal, Necessary, Predicate};
 pub use net::Network;
 pub use time::{CelDuration, CelTimestamp};

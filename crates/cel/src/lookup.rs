@@ -15,7 +15,7 @@ pub(crate) use mmdb::Any;
 
 pub use error::{LookupError, LookupErrorKind};
 pub use files::{FileTables, Refreshed};
-pub use spec::{KeyKind, LookupFormat, LookupSpec, read_lookups};
+pub use spec::{KeyKind, LookupFormat, LookupSpec};
 
 /// A row of a lookup table: its columns by name.
 pub type Row = Arc<Object<'static>>;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use error::{MacroError, MacroErrorKind};
-pub use spec::{MacroSpec, MacroTest, Parameter, read_macros};
+pub use spec::{MacroSpec, MacroTest, Parameter};
 
 /// Macros that are right, by their names.
 #[derive(Debug, Clone, Default)]

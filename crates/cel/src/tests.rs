@@ -8,7 +8,7 @@ mod necessary;
 mod properties;
 mod quick;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base::{Event, EventId, Explain as _, Object, ObjectHash, Origin, Timestamp, Value};
 
@@ -59,6 +59,12 @@ fn sign_in() -> Event<'static> {
             ("count", Value::Int(99)),
         ]),
     )
+}
+
+/// The definitions of one kind in a YAML text.
+fn defined<T: serde::de::DeserializeOwned>(text: &str) -> Vec<T> {
+    let mut kinds: BTreeMap<String, Vec<T>> = serde_saphyr::from_str(text).unwrap();
+    kinds.pop_first().unwrap().1
 }
 
 fn matches(source: &str) -> Result<bool, EvalError> {

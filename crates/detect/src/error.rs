@@ -45,6 +45,12 @@ pub enum RuleErrorKind {
     /// The CEL expression can't be compiled. The code and the help are the expression's own.
     #[error("the expression can't be compiled: {}", .0.kind)]
     Cel(Box<cel::CelError>),
+    /// A macro is wrong. The code and the help are its own.
+    #[error("{0}")]
+    Macro(Box<cel::MacroError>),
+    /// The declaration of a lookup table is wrong. The code and the help are its own.
+    #[error("{0}")]
+    Lookup(Box<cel::LookupError>),
     /// Another rule has the same id.
     #[error("{0}")]
     Duplicate(String),
@@ -111,6 +117,8 @@ impl Explain for RuleError {
             RuleErrorKind::Placeholder(_) => "DAB0207",
             RuleErrorKind::NotStreamed(_) => "DAB0208",
             RuleErrorKind::Cel(error) => return error.code(),
+            RuleErrorKind::Macro(error) => return error.code(),
+            RuleErrorKind::Lookup(error) => return error.code(),
             RuleErrorKind::Duplicate(_) => "DAB0209",
             RuleErrorKind::Reference(_) => "DAB0210",
             RuleErrorKind::FilterSource(_) => "DAB0211",
@@ -133,6 +141,8 @@ impl Explain for RuleError {
     fn help(&self) -> Option<String> {
         match &self.kind {
             RuleErrorKind::Cel(error) => error.help(),
+            RuleErrorKind::Macro(error) => error.help(),
+            RuleErrorKind::Lookup(error) => error.help(),
             _ => self.help.clone(),
         }
     }

@@ -15,6 +15,7 @@
 //! next stage's.
 
 mod correlate;
+mod definitions;
 mod error;
 pub mod explain;
 mod rule;
@@ -23,6 +24,9 @@ mod stream;
 pub mod yaml;
 
 pub use correlate::{Correlation, CorrelationKind, Correlator, Counts, RestoreError};
+pub use definitions::{
+    Defined, Definitions, KnownLogSource, Values, may_define, placeholder_lines, read_definitions,
+};
 pub use error::{RuleError, RuleErrorKind};
 pub use rule::{
     Document, Filter, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents, load_file,

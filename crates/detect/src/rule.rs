@@ -21,6 +21,7 @@ use self::{
 };
 use crate::{
     correlate::Correlation,
+    definitions::{Definitions, environment_of, is_definitions},
     error::{RuleError, RuleErrorKind},
     sigma::{
         Detection,
@@ -139,12 +140,13 @@ impl fmt::Display for LogSourceSelector {
 /// Reads one rule file, perhaps with several YAML documents. Never fails as a whole: each document
 /// is one, or a problem. `path` is shown in problems and names a rule without an `id`.
 ///
-/// What rules become is decided by all documents together: see [`RuleSet`].
+/// Documents of definitions are passed over: see [`crate::read_definitions`]. What rules become is decided
+/// by all documents together: see [`RuleSet`].
 #[must_use]
 pub fn load_documents(
     path: &str,
     text: &str,
-    placeholders: &Placeholders,
+    definitions: &Definitions,
 ) -> Vec<Result<Document, RuleError>> {
     let mut all = Vec::new();
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > limits::CONFIG_FILE_BYTES_MAX {
@@ -154,14 +156,19 @@ pub fn load_documents(
         return vec![Err(error.with_help("split the file into smaller ones"))];
     }
     let mut documents = Documents::default();
+    let mut defines = false;
     for document in node::parse(text) {
+        if document.as_ref().is_ok_and(is_definitions) {
+            defines = true;
+            continue;
+        }
         let document = document.and_then(|node| documents.next(node)).transpose();
         let Some(document) = document else { continue };
         let document =
-            document.and_then(|node| Document::read(path, all.len(), &node, placeholders));
+            document.and_then(|node| Document::read(path, all.len(), &node, definitions));
         all.push(document.map_err(|error| error.in_file(path)));
     }
-    if all.is_empty() && !documents.has_global {
+    if all.is_empty() && !documents.has_global && !defines {
         let kind = RuleErrorKind::Shape("the file holds no rule".to_owned());
         let error = RuleError::at(1, 1, kind).in_file(path);
         all.push(Err(error.with_help("write a rule into the file, or remove it")));
@@ -173,15 +180,15 @@ pub fn load_documents(
 /// what other rules do, is an error here.
 #[must_use]
 pub fn load_file(path: &str, text: &str) -> Vec<Result<Rule, RuleError>> {
-    load_file_with(path, text, &Placeholders::new())
+    load_file_with(path, text, &Definitions::default())
 }
 
-/// As [`load_file`], with values for placeholders.
+/// As [`load_file`], with what the rules share.
 #[must_use]
 pub fn load_file_with(
     path: &str,
     text: &str,
-    placeholders: &Placeholders,
+    definitions: &Definitions,
 ) -> Vec<Result<Rule, RuleError>> {
     let refuse = |line, title: &str| {
         let message = format!("`{title}` changes what other rules do and can't be run by itself");
@@ -194,7 +201,7 @@ pub fn load_file_with(
         Document::Filter(filter) => refuse(filter.line, &filter.title),
         Document::Correlation(correlation) => refuse(correlation.line, &correlation.info.title),
     };
-    load_documents(path, text, placeholders)
+    load_documents(path, text, definitions)
         .into_iter()
         .map(|document| document.and_then(rule))
         .collect()
@@ -206,15 +213,17 @@ impl Document {
         path: &str,
         index: usize,
         node: &Node,
-        placeholders: &Placeholders,
+        definitions: &Definitions,
     ) -> Result<Self, RuleError> {
         if node.get("filter").is_some() {
-            return Filter::read(path, index, node, placeholders).map(Box::new).map(Self::Filter);
+            return Filter::read(path, index, node, &definitions.placeholders)
+                .map(Box::new)
+                .map(Self::Filter);
         }
         if node.get("correlation").is_some() {
             return Correlation::read(path, index, node).map(Box::new).map(Self::Correlation);
         }
-        Rule::read(path, index, node, placeholders).map(Box::new).map(Self::Rule)
+        Rule::read(path, index, node, definitions).map(Box::new).map(Self::Rule)
     }
 }
 
@@ -224,7 +233,7 @@ impl Rule {
         path: &str,
         index: usize,
         node: &Node,
-        placeholders: &Placeholders,
+        definitions: &Definitions,
     ) -> Result<Self, RuleError> {
         refuse_other_kinds(node)?;
         let info = read_info(path, index, node)?;
@@ -238,8 +247,11 @@ impl Rule {
                 let error = node.shape("the rule has neither `detection` nor `cel`");
                 return Err(error.with_help("add a `detection` with selections and a `condition`"));
             }
-            [(key, value)] if key.as_str() == Some("cel") => Body::Cel(read_cel(value)?),
-            [(_, value)] => Body::Sigma(Detection::read(value, placeholders)?),
+            [(key, value)] if key.as_str() == Some("cel") => {
+                let environment = environment_of(path, node, &definitions.environment)?;
+                Body::Cel(read_cel(value, &environment, definitions.reaching(&log_source))?)
+            }
+            [(_, value)] => Body::Sigma(Detection::read(value, &definitions.placeholders)?),
             [_, (key, _), ..] => {
                 let error = key.shape("a rule has `detection` or `cel`, and this one has both");
                 return Err(error.with_help("split it into two rules"));

@@ -405,7 +405,7 @@ fn evaluate(matcher: &dyn Matcher, event: &Event<'_>) -> Vec<Match> {
 #[test]
 fn made_up_rules_match_alike() {
     let placeholders =
-        Placeholders::from([("names".to_owned(), vec!["abc".to_owned(), "É*".to_owned()])]);
+        Placeholders::from([("names".to_owned(), vec!["abc".to_owned(), "É*".to_owned()])]).into();
     let (mut loaded, mut refused, mut matches) = (0, 0, 0);
     for seed in 1..=400_u64 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));

@@ -114,6 +114,20 @@ impl Correlations {
         Self { lake, state, clock, observer, rules, opened: None, told: BTreeMap::new() }
     }
 
+    /// Goes on with other rules: those that are the same before and after keep what they know.
+    /// Answers whether it was possible: not while what was made is not dealt with.
+    pub(crate) async fn replace(&mut self, rules: Vec<Arc<Correlation>>) -> Result<bool, Problem> {
+        if !self.rules.is_empty() {
+            if self.undone().await?.is_some() {
+                return Ok(false);
+            }
+            // What the journal says was made by the old rules, and is not to be made by the new.
+            self.snapshot().await?;
+        }
+        (self.rules, self.opened) = (rules, None);
+        Ok(true)
+    }
+
     /// Takes in the matches of a batch, once however often it is called. Answers what is to be dealt
     /// with now, if anything; [`Self::done`] says that it was.
     pub(crate) async fn take_in(

@@ -40,6 +40,13 @@ pub enum Happening<'h> {
     DeliveryFailed(usize),
     /// A notification was given up.
     DeliveryGivenUp(&'h Report),
+    /// Newer rules are in place.
+    Reloaded {
+        /// How many.
+        rules: usize,
+        /// What is wrong with the rules and log sources.
+        problems: &'h [Report],
+    },
     /// HTTP is on.
     Listening(std::net::SocketAddr),
     /// Everything is started.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use arrow::datatypes::Fields;
 use base::{Clock, Problem, Report, fault, limits};
 use decode::Decoder;
-use detect::Matcher;
+use detect::Reloadable;
 use lake::{
     Lake, LakeError,
     batch::{Batch, Cold, MANIFEST_VERSION, Manifest},
@@ -20,6 +20,7 @@ use crate::{
     alerts::Alerts,
     batcher::{Batcher, Finished, Recipe},
     happening::{Happening, Observer},
+    reload::CurrentTables,
     status::Board,
 };
 
@@ -39,7 +40,8 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Stages {
     pub(crate) lake: Arc<Lake>,
-    pub(crate) matcher: Arc<dyn Matcher>,
+    pub(crate) matcher: Arc<Reloadable>,
+    pub(crate) lookups: CurrentTables,
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -123,7 +125,7 @@ impl Lane {
         let own: Fields = with_declared(&self.table.own_fields().await?, &declared);
         let recipe = Recipe {
             decoder: Arc::clone(&self.decoder),
-            matcher: Arc::clone(&self.stages.matcher),
+            matcher: Arc::clone(&self.stages.matcher) as _,
             own,
             decode_only: self.stages.decode_only,
         };

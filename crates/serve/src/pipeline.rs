@@ -14,7 +14,7 @@ use std::{
 use base::{Clock, Problem, StateStore};
 use collect::{PushLimits, PushQueue};
 use decode::Decoder;
-use detect::{Correlation, Matcher};
+use detect::Reloadable;
 use lake::Lake;
 use notify::{Deduplicator, Outbox, Receiver};
 use tokio::{
@@ -31,6 +31,7 @@ use crate::{
     happening::{Happening, Observer},
     lane::{Lane, Stages},
     push_lane,
+    reload::{CurrentTables, DetectionSource, Detections, keep_current},
     replay::{self, Replayed},
     status::{Board, Status},
     stop::stop_signal,
@@ -48,10 +49,10 @@ pub struct Parts {
     pub state: Arc<dyn StateStore>,
     /// The log sources, compiled.
     pub decoders: Vec<Arc<Decoder>>,
-    /// The detections.
-    pub matcher: Arc<dyn Matcher>,
-    /// The correlations over their matches, those that others stand on first.
-    pub correlations: Vec<Arc<Correlation>>,
+    /// What is detected with.
+    pub detections: Detections,
+    /// Where newer detections come from while it runs.
+    pub newer_detections: Option<Arc<dyn DetectionSource>>,
     /// Who is told of alerts.
     pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is read from folders and buckets.
@@ -62,8 +63,6 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
-    /// How many problems the rules and log sources have, for the status.
-    pub project_problems: usize,
     /// Read what is there, then end.
     pub once: bool,
     /// Decode only, for measuring.
@@ -79,6 +78,7 @@ pub struct Parts {
 pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
     let lock = parts.lake.lock()?;
     let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
+    let newer = parts.newer_detections.clone();
     let (stages, decoders) = compose(parts, stop.clone())?;
     let alerts = Arc::clone(&stages.alerts);
     let mut tasks = JoinSet::new();
@@ -95,6 +95,7 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     if !once {
         upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
+        upkeep.spawn(keep_current(Arc::clone(&stages), newer, stop.clone()));
     }
     stages.observer.happened(&Happening::Ready);
     let result = wait(&mut tasks, &stages, stop).await;
@@ -136,7 +137,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         Arc::clone(&parts.state),
         Arc::clone(&parts.clock),
         Arc::clone(&parts.observer),
-        parts.correlations,
+        parts.detections.correlations,
     );
     let alerts = Alerts {
         lake: Arc::clone(&parts.lake),
@@ -150,15 +151,16 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
     let status = Status {
         version: 1,
         started: parts.clock.now(),
-        detections: parts.matcher.rules().len(),
-        project_problems: parts.project_problems,
+        detections: parts.detections.matcher.rules().len(),
+        project_problems: parts.detections.problems.len(),
         ..Status::default()
     };
     let stages = Stages {
         lake: parts.lake,
         alerts: Arc::new(alerts),
         board: Board::new(status),
-        matcher: parts.matcher,
+        matcher: Arc::new(Reloadable::new(parts.detections.matcher)),
+        lookups: CurrentTables::new(parts.detections.lookups),
         clock: parts.clock,
         observer: parts.observer,
         stop,

@@ -101,6 +101,12 @@ impl Board {
         self.inner().status.listening = Some(address.to_owned());
     }
 
+    pub(crate) fn reloaded(&self, detections: usize, problems: usize) {
+        let mut inner = self.inner();
+        (inner.status.detections, inner.status.project_problems) = (detections, problems);
+        inner.changed = true;
+    }
+
     pub(crate) fn stopped(&self, now: Timestamp) {
         let mut inner = self.inner();
         inner.status.stopped = Some(now);

@@ -9,19 +9,21 @@ use std::{
 };
 
 use base::{Clock as _, FixedClock, Timestamp, limits};
+use cel::{Environment, FileTables};
 use collect::{BucketSettings, Location};
 use decode::{Decoder, LogSource};
-use detect::{FullScan, Placeholders, RuleSet, load_documents};
+use detect::{Definitions, FullScan, RuleSet, load_documents};
 use lake::Lake;
 use tempfile::TempDir;
 
 use crate::{
-    ALERTS_TABLE, BucketSpec, Happening, MATCHES_TABLE, Observer, Parts, Status,
+    ALERTS_TABLE, BucketSpec, Detections, Happening, MATCHES_TABLE, Observer, Parts, Status,
     bucket_lane::BucketLane, lane::Lane, pipeline::compose, quarantined, replay, run, spill::Spill,
     stop_signal,
 };
 
 mod correlations;
+mod reload;
 
 const DOORS: &str = "\
 format: json
@@ -53,6 +55,7 @@ impl Observer for Told {
                 format!("alert {}", alert.first_match.dedup_values.join(","))
             }
             Happening::Trouble { source, report } => format!("trouble {source} {}", report.code),
+            Happening::Reloaded { rules, .. } => format!("reloaded {rules}"),
             _ => return,
         };
         self.0.lock().unwrap().push(text);
@@ -69,6 +72,8 @@ impl Told {
 struct Building {
     folder: TempDir,
     detections: String,
+    /// The declaration of a lookup table.
+    lookups: Option<String>,
     clock: Arc<FixedClock>,
     told: Arc<Told>,
 }
@@ -79,7 +84,7 @@ impl Building {
         fs::create_dir(folder.path().join("logs")).unwrap();
         let now = Timestamp::parse("2026-11-24T08:00:00Z").unwrap();
         let clock = Arc::new(FixedClock::new(now));
-        Self { folder, detections: FORCED.to_owned(), clock, told: Arc::default() }
+        Self { folder, detections: FORCED.to_owned(), lookups: None, clock, told: Arc::default() }
     }
 
     fn log(&self, file: &str, lines: &[String]) {
@@ -105,26 +110,43 @@ impl Building {
         }
     }
 
-    fn parts(&self, log_source: &str) -> Parts {
-        let lake = self.lake();
-        let log_source = LogSource::parse("doors.yml", log_source).unwrap();
-        let routes = BTreeMap::from([("doors".to_owned(), log_source.sigma.clone())]);
-        let documents = load_documents("forced.yml", &self.detections, &Placeholders::new());
+    fn detections(&self) -> Detections {
+        let mut tables = FileTables::default();
+        if let Some(spec) = &self.lookups {
+            let spec = serde_json::from_str(spec).unwrap();
+            tables.add(self.folder.path(), spec, self.clock.now()).unwrap();
+        }
+        let lookups = Arc::new(tables);
+        let environment = Environment { lookups: Some(Arc::clone(&lookups) as _), macros: None };
+        let definitions = Definitions { environment, ..Definitions::default() };
+        let documents = load_documents("forced.yml", &self.detections, &definitions);
         let documents = documents.into_iter().map(Result::unwrap).collect();
         let (set, problems) = RuleSet::assemble(documents);
         assert_eq!(problems, []);
+        let log_source = LogSource::parse("doors.yml", DOORS).unwrap();
+        let routes = BTreeMap::from([("doors".to_owned(), log_source.sigma)]);
+        Detections {
+            matcher: Arc::new(FullScan::new(set.rules, &routes)),
+            correlations: set.correlations,
+            lookups,
+            problems: Vec::new(),
+        }
+    }
+
+    fn parts(&self, log_source: &str) -> Parts {
+        let lake = self.lake();
+        let log_source = LogSource::parse("doors.yml", log_source).unwrap();
         Parts {
             state: lake.state().unwrap(),
             lake,
             decoders: vec![Arc::new(Decoder::new(log_source).unwrap())],
-            matcher: Arc::new(FullScan::new(set.rules, &routes)),
-            correlations: set.correlations,
+            detections: self.detections(),
+            newer_detections: None,
             receivers: Vec::new(),
             buckets: vec![self.spec("./logs")],
             http: None,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,
-            project_problems: 0,
             once: true,
             decode_only: false,
         }

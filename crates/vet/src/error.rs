@@ -43,6 +43,9 @@ pub(crate) enum Trouble {
     /// Two log sources have one name.
     #[error("log source `{name}` is defined in `{first}` already; this one is left out")]
     SameLogSource { name: String, first: String },
+    /// Two placeholders have one name.
+    #[error("the placeholder `{name}` is defined already; this definition is left out")]
+    SamePlaceholder { name: String },
 }
 
 /// Rules that will never match, because no log source of the project takes their route.
@@ -75,6 +78,7 @@ impl Explain for VetError {
             Trouble::Loop | Trouble::TooDeep { .. } => "DAB0223",
             Trouble::TooMany { .. } => "DAB0224",
             Trouble::SameLogSource { .. } => "DAB0225",
+            Trouble::SamePlaceholder { .. } => "DAB0266",
         })
     }
 
@@ -98,6 +102,7 @@ impl Explain for VetError {
             Trouble::TooDeep { .. } => "move it up",
             Trouble::TooMany { .. } => "name only the folders whose files are rules",
             Trouble::SameLogSource { .. } => "give one of the two another `name`",
+            Trouble::SamePlaceholder { .. } => "put all its values into one of the definitions",
         };
         Some(help.to_owned())
     }

@@ -3,6 +3,7 @@
 //! [`load`] never fails: one broken file never stops the rest. Whoever must not run with mistakes
 //! looks at [`Project::problems`].
 
+mod definitions;
 mod error;
 mod eval;
 mod mistake;
@@ -17,8 +18,9 @@ use std::{
 };
 
 use base::{Explain, Problem, Report};
+use cel::FileTables;
 use decode::LogSource;
-use detect::{Correlation, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents};
+use detect::{Correlation, LogSourceSelector, Rule, RuleSet, load_documents};
 
 use crate::error::{Trouble, Unrouted};
 
@@ -39,6 +41,10 @@ pub struct Project {
     pub correlations: Vec<Arc<Correlation>>,
     /// How many filters are part of the rules.
     pub filters: usize,
+    /// How many macros the rules share.
+    pub macros: usize,
+    /// The lookup tables that expressions ask.
+    pub lookups: Arc<FileTables>,
     /// The log sources, by name: the user's, and the shipped ones that the user did not replace.
     pub log_sources: Vec<LogSource>,
     /// What is wrong, in the order of files: what each names is left out.
@@ -47,6 +53,8 @@ pub struct Project {
     pub notes: Vec<Report>,
     /// How many files were found, readable or not.
     pub files: usize,
+    /// The files that definitions name for the values of placeholders.
+    pub named_files: Vec<PathBuf>,
 }
 
 /// Loads rules from `detections` and log sources from `log_sources`: files, or folders with `.yml`
@@ -100,19 +108,22 @@ impl Project {
 
     fn load_rules(&mut self, roots: &[PathBuf]) {
         let roots = suite::rule_roots(roots);
-        let mut documents = Vec::new();
-        self.each_text(&roots, |project, path, text| {
-            if walk::is_tests(path) {
-                return;
-            }
-            let found = load_documents(&path.to_string_lossy(), text, &Placeholders::new());
-            for document in found {
-                match document {
-                    Ok(document) => documents.push(document),
-                    Err(mistake) => project.problem(mistake),
-                }
+        let mut files = Vec::new();
+        self.each_text(&roots, |_, path, text| {
+            if !walk::is_tests(path) {
+                files.push((path.to_owned(), text.to_owned()));
             }
         });
+        let definitions = self.load_definitions(&files);
+        let mut documents = Vec::new();
+        for (path, text) in &files {
+            for document in load_documents(&path.to_string_lossy(), text, &definitions) {
+                match document {
+                    Ok(document) => documents.push(document),
+                    Err(mistake) => self.problem(mistake),
+                }
+            }
+        }
         let (set, mistakes) = RuleSet::assemble(documents);
         mistakes.into_iter().for_each(|mistake| self.problem(mistake));
         self.rules = set.rules;
@@ -167,6 +178,12 @@ impl Project {
     fn problem(&mut self, problem: impl Explain + Send + Sync + 'static) {
         self.problems.push(Problem::from(problem).report());
     }
+}
+
+/// The files that [`load`] reads of these files and folders.
+#[must_use]
+pub fn files(roots: &[PathBuf]) -> Vec<PathBuf> {
+    walk::files(roots, &mut Vec::new())
 }
 
 /// The only log source whose events reach the rule; or else why there is none, and those that do.

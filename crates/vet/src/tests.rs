@@ -273,3 +273,57 @@ fn unpack(archive: &Path, into: &Path) {
     std::io::copy(&mut reader, &mut tar.stdin.take().unwrap()).unwrap();
     assert!(tar.wait().unwrap().success());
 }
+
+#[test]
+fn rules_use_what_the_project_defines() {
+    let definitions = "placeholders:\n  admins: [root]\n  hosts: {file: lists/hosts.txt}\n\
+        macros:\n  - {name: is_admin, parameters: [{name: u}], body: u == 'root', \
+        tests: [{given: {u: root}, expect: true}]}\n\
+        lookups:\n  - {name: staff, file: lists/staff.csv, key: name}\n";
+    let sigma = rule("r1", "product: shop")
+        .replace("    a: b\n", "    a|expand: ['%admins%', '%hosts%-x']\n");
+    let cel = "title: C\nid: r2\ncel: is_admin(user) && list.contains('staff', user)\n";
+    let root = project(&[
+        ("log_sources/shop.yml", SOURCE.as_bytes()),
+        ("detections/z/shared.yml", definitions.as_bytes()),
+        ("detections/z/lists/hosts.txt", b"# ours\na\nb\n"),
+        ("detections/z/lists/staff.csv", b"name\nroot\n"),
+        ("detections/r1.yml", sigma.as_bytes()),
+        ("detections/r2.yml", cel.as_bytes()),
+    ]);
+    let loaded = load_from(root.path());
+    assert_eq!(places(&loaded, root.path()), [""; 0]);
+    assert_eq!(ids(&loaded), ["r1", "r2"]);
+    assert_eq!(loaded.macros, 1);
+    assert_eq!(loaded.named_files, [root.path().join("detections/z/lists/hosts.txt")]);
+}
+
+#[test]
+fn definitions_that_are_wrong_name_their_place_and_take_nothing_else_with_them() {
+    let one =
+        "placeholders:\n  a: [x]\n  gone: {file: gone.txt}\nmacros:\n  - {name: m, body: x +}\n";
+    let two = "placeholders:\n  a: [y]\nlookups:\n  - {name: t, file: gone.csv, key: k}\n";
+    let three = "macros:\n  - {name: n, body: 'true', tests: [{expect: false}]}\ncolor: red\n";
+    let sigma = rule("r1", "product: shop").replace("    a: b\n", "    a|expand: '%a%'\n");
+    let root = project(&[
+        ("log_sources/shop.yml", SOURCE.as_bytes()),
+        ("detections/1.yml", one.as_bytes()),
+        ("detections/2.yml", two.as_bytes()),
+        ("detections/3.yml", three.as_bytes()),
+        ("detections/r1.yml", sigma.as_bytes()),
+        ("detections/r2.yml", b"title: C\nid: r2\ncel: m()\n"),
+        ("detections/r3.yml", b"title: C\nid: r3\ncel: list.contains('t', x)\n"),
+    ]);
+    let loaded = load_from(root.path());
+    let expected = [
+        "DAB0202 detections/3.yml:3:1",
+        "DAB0220 detections/gone.txt:1:1",
+        "DAB0266 detections/2.yml:2:3",
+        "DAB0281 detections/gone.csv:1:1",
+        "DAB0262 detections/1.yml:5:5",
+        "DAB0271 detections/r2.yml:3:6",
+        "DAB0280 detections/r3.yml:3:11",
+    ];
+    assert_eq!(places(&loaded, root.path()), expected);
+    assert_eq!(ids(&loaded), ["r1"]);
+}

@@ -112,7 +112,7 @@ impl Observer for Watch {
         self.note(happening);
         self.changed.notify_waiters();
         match happening {
-            Happening::Listening(_) | Happening::Ready => {}
+            Happening::Listening(_) | Happening::Ready | Happening::Reloaded { .. } => {}
             other => self.console.happened(other),
         }
     }

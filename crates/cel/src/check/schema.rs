@@ -71,7 +71,9 @@ impl Schema {
         let inside = format!("{name}.");
         let mut after = self.fields.range(inside.clone()..);
         if after.next().is_some_and(|(known, _)| known.starts_with(&inside)) {
-            return Known::Field(Type::map(Type::Text, Type::Dyn));
+            // Unless there may be other fields: one of this very name is found first.
+            let object = Type::map(Type::Text, Type::Dyn);
+            return Known::Field(if self.is_closed { object } else { Type::Dyn });
         }
         let mut outer = name;
         while let Some((before, _)) = outer.rsplit_once('.') {
@@ -118,6 +120,8 @@ mod tests {
         ] {
             assert_eq!(schema.field(name), expected, "{name}");
         }
-        assert_eq!(Schema::open().field("nothing"), Known::Field(Type::Dyn));
+        let open = Schema::open().with("user.name", Type::Text);
+        assert_eq!(open.field("nothing"), Known::Field(Type::Dyn));
+        assert_eq!(open.field("user"), Known::Field(Type::Dyn));
     }
 }

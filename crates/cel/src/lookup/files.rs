@@ -86,7 +86,7 @@ impl FileTables {
     ) -> Result<(), LookupError> {
         let path = root.join(&spec.file);
         if self.tables.contains_key(&spec.name) {
-            return Err(LookupError { place: None, kind: LookupErrorKind::Duplicate(spec.name) });
+            return Err(spec.error(LookupErrorKind::Duplicate(spec.name.clone())));
         }
         let table = Arc::new(read::read(&spec, &path.to_string_lossy(), bytes(&spec, &path)?)?);
         let current = RwLock::new(Current { table, looked: now });

@@ -1,10 +1,9 @@
-//! How a lookup table is declared.
+//! How a lookup table is declared: what its YAML deserializes into.
 
 use std::collections::BTreeMap;
 
 use base::Place;
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
 
 use super::error::{LookupError, LookupErrorKind};
 
@@ -38,6 +37,9 @@ pub struct LookupSpec {
     /// How often the file is looked at, in seconds.
     #[serde(default = "refresh_default")]
     pub refresh_seconds: u64,
+    /// Where it is declared.
+    #[serde(skip)]
+    pub place: Option<Place>,
 }
 
 const fn refresh_default() -> u64 {
@@ -73,47 +75,6 @@ pub enum KeyKind {
     Mac,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    lookups: Vec<Spanned<LookupSpec>>,
-}
-
-/// Reads the declarations of a YAML file: a list under the key `lookups`. `path` is shown in
-/// problems.
-///
-/// # Errors
-///
-/// Fails if the file does not read as such, or a table's declaration contradicts itself.
-pub fn read_lookups(path: &str, text: &str) -> Result<Vec<LookupSpec>, LookupError> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| LookupError {
-        place: error.location().map(|at| place(path, at)),
-        kind: LookupErrorKind::Declaration(format!(
-            "the lookup tables don't read: {}",
-            error.without_snippet()
-        )),
-    })?;
-    let mut specs: Vec<LookupSpec> = Vec::new();
-    for spanned in file.lookups {
-        let at = place(path, spanned.referenced);
-        let error = |kind| LookupError { place: Some(at.clone()), kind };
-        let spec = spanned.value;
-        if specs.iter().any(|known| known.name == spec.name) {
-            return Err(error(LookupErrorKind::Duplicate(spec.name)));
-        }
-        if let Some(message) = spec.contradiction() {
-            return Err(error(LookupErrorKind::Declaration(message)));
-        }
-        specs.push(spec);
-    }
-    Ok(specs)
-}
-
-fn place(path: &str, at: Location) -> Place {
-    let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
-    Place::File { path: path.to_owned(), line: number(at.line()), column: number(at.column()) }
-}
-
 impl LookupSpec {
     /// What the file holds.
     #[must_use]
@@ -125,6 +86,22 @@ impl LookupSpec {
             "mmdb" => Some(LookupFormat::Mmdb),
             _ => None,
         })
+    }
+
+    /// Whether its keys fit one another.
+    ///
+    /// # Errors
+    ///
+    /// Says what contradicts what, at its place.
+    pub fn check(&self) -> Result<(), LookupError> {
+        self.contradiction()
+            .map_or(Ok(()), |message| Err(self.error(LookupErrorKind::Declaration(message))))
+    }
+
+    /// An error at the place of its declaration.
+    #[must_use]
+    pub fn error(&self, kind: LookupErrorKind) -> LookupError {
+        LookupError { place: self.place.clone(), kind }
     }
 
     fn contradiction(&self) -> Option<String> {
@@ -148,33 +125,31 @@ impl LookupSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Explain as _;
 
     #[test]
-    fn reads_declarations_and_says_what_is_wrong() {
-        let good = "lookups:\n  - name: tor_exits\n    file: tor.csv\n    key: ip\n    \
-                    kind: network\n  - {name: geo, file: geo.mmdb, columns: {country: \
-                    country.iso_code}}\n";
-        let specs = read_lookups("lookups.yml", good).unwrap();
-        assert_eq!(specs.len(), 2);
-        assert_eq!(specs[0].kind, KeyKind::Network);
-        assert_eq!(specs[1].format(), Some(LookupFormat::Mmdb));
-        for (bad, code, line) in [
-            ("lookups:\n  - name: a\n    file: a.csv\n", "DAB0284", 2),
-            ("lookups:\n  - {name: a, file: a.txt, key: k}\n", "DAB0284", 2),
-            ("lookups:\n  - {name: a b, file: a.csv, key: k}\n", "DAB0284", 2),
-            ("lookups:\n  - {name: a, file: a.csv, key: k, colour: red}\n", "DAB0284", 2),
-            ("lookups:\n  - {name: a, file: a.mmdb, key: k}\n", "DAB0284", 2),
+    fn knows_what_a_file_holds_and_what_contradicts() {
+        for (declaration, expected) in [
+            ("{name: tor, file: tor.csv, key: ip, kind: network}", Ok(LookupFormat::Csv)),
+            ("{name: geo, file: geo.MMDB}", Ok(LookupFormat::Mmdb)),
+            ("{name: a, file: a.txt, key: k, format: ndjson}", Ok(LookupFormat::Ndjson)),
+            ("{name: a, file: a.csv}", Err("the table `a` needs a `key`")),
             (
-                "lookups:\n  - {name: a, file: a.csv, key: k}\n  - {name: a, file: b.csv, key: k}\n",
-                "DAB0285",
-                3,
+                "{name: a, file: a.txt, key: k}",
+                Err("`a.txt` ends in no known way: say its `format`"),
+            ),
+            (
+                "{name: a b, file: a.csv, key: k}",
+                Err("`a b` is no name for a table: use letters, digits and `_`"),
+            ),
+            (
+                "{name: a, file: a.mmdb, key: k}",
+                Err("an MMDB file as `a` has neither `key` nor validity"),
             ),
         ] {
-            let error = read_lookups("lookups.yml", bad).expect_err(bad);
-            assert_eq!(error.code().0, code, "{bad}: {error}");
-            let Some(Place::File { line: found, .. }) = error.place() else { panic!("{bad}") };
-            assert_eq!(found, line, "{bad}");
+            let spec: LookupSpec = serde_saphyr::from_str(declaration).unwrap();
+            let found = spec.check().map(|()| spec.format().unwrap());
+            let expected = expected.map_err(str::to_owned);
+            assert_eq!(found.map_err(|error| error.to_string()), expected, "{declaration}");
         }
     }
 }

@@ -1,10 +1,9 @@
-//! How a macro is written.
+//! How a macro is written: what its YAML deserializes into.
 
 use std::collections::BTreeMap;
 
 use base::{Object, Place};
 use serde::Deserialize;
-use serde_saphyr::{Location, Spanned};
 
 use super::error::{MacroError, MacroErrorKind};
 use crate::{lookup::Any, types::Type, value::CelValue};
@@ -82,31 +81,4 @@ impl MacroSpec {
     pub(super) fn error(&self, kind: MacroErrorKind) -> MacroError {
         MacroError { place: self.place.clone(), kind }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    macros: Vec<Spanned<MacroSpec>>,
-}
-
-/// Reads the macros of a YAML file: a list under the key `macros`. `path` is shown in problems.
-///
-/// # Errors
-///
-/// Fails if the file does not read as such.
-pub fn read_macros(path: &str, text: &str) -> Result<Vec<MacroSpec>, MacroError> {
-    let place = |at: Location| {
-        let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
-        Place::File { path: path.to_owned(), line: number(at.line()), column: number(at.column()) }
-    };
-    let file: File = serde_saphyr::from_str(text).map_err(|error| MacroError {
-        place: error.location().map(place),
-        kind: MacroErrorKind::Malformed(error.without_snippet().to_string()),
-    })?;
-    let placed = file
-        .macros
-        .into_iter()
-        .map(|spanned| MacroSpec { place: Some(place(spanned.referenced)), ..spanned.value });
-    Ok(placed.collect())
 }

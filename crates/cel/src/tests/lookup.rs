@@ -4,8 +4,8 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use base::{Explain as _, Object, Timestamp};
 
-use super::sign_in;
-use crate::{CelValue, EvalError, FileTables, Program, Refreshed, read_lookups};
+use super::{defined, sign_in};
+use crate::{CelValue, EvalError, FileTables, Program, Refreshed};
 
 const DECLARATIONS: &str = "
 lookups:
@@ -80,7 +80,7 @@ fn mmdb() -> Vec<u8> {
 fn tables() -> (tempfile::TempDir, Arc<FileTables>) {
     let root = tempfile::tempdir().unwrap();
     write(root.path());
-    let specs = read_lookups("lookups.yml", DECLARATIONS).unwrap();
+    let specs = defined(DECLARATIONS);
     let (tables, problems) = FileTables::open(root.path(), specs, Timestamp::default());
     assert_eq!(problems, []);
     (root, Arc::new(tables))
@@ -180,7 +180,7 @@ fn says_what_is_wrong_with_a_file() {
         let name = declaration.split(['.', ',']).nth(1).unwrap();
         fs::write(root.path().join(format!("a.{name}")), content).unwrap();
         let text = format!("lookups: [{{name: t, {declaration}}}]");
-        let specs = read_lookups("lookups.yml", &text).unwrap();
+        let specs = defined(&text);
         let (_, problems) = FileTables::open(root.path(), specs, Timestamp::default());
         let Some(base::Place::File { path, line, .. }) = problems[0].place() else { panic!() };
         let file = Path::new(&path).file_name().unwrap().to_string_lossy();

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use base::Explain as _;
 
-use super::{event, object, sign_in};
-use crate::{
-    Declarations, Environment, Macros, Necessary, Program, Schema, Type, check, read_macros,
-};
+use super::{defined, event, object, sign_in};
+use crate::{Declarations, Environment, Macros, Necessary, Program, Schema, Type, check};
 
 const SHARED: &str = r#"
 macros:
@@ -36,7 +34,7 @@ macros:
 "#;
 
 fn environment() -> Environment {
-    let specs = read_macros("macros.yml", SHARED).unwrap();
+    let specs = defined(SHARED);
     let mut macros = Macros::default();
     assert_eq!(macros.add(&specs), []);
     assert_eq!(macros.test(&specs, &Environment::default()), []);
@@ -75,17 +73,12 @@ fn a_call_means_its_body() {
 }
 
 fn refused(text: &str) -> String {
-    match read_macros("macros.yml", text) {
-        Err(error) => format!("{} {error}", error.code().0),
-        Ok(specs) => {
-            let mut macros = Macros::default();
-            let mut problems = macros.add(&specs);
-            problems.extend(macros.test(&specs, &Environment::default()));
-            assert!(problems.iter().all(|problem| problem.place().is_some()), "{problems:?}");
-            let words = problems.iter().map(|error| format!("{} {error}", error.code().0));
-            words.collect::<Vec<_>>().join("; ")
-        }
-    }
+    let specs = defined(text);
+    let mut macros = Macros::default();
+    let mut problems = macros.add(&specs);
+    problems.extend(macros.test(&specs, &Environment::default()));
+    let words = problems.iter().map(|error| format!("{} {error}", error.code().0));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 #[test]
@@ -128,7 +121,6 @@ fn says_what_is_wrong_with_a_macro() {
     ] {
         assert_eq!(refused(&format!("macros: {text}")), expected, "{text}");
     }
-    assert!(refused("macros: [{name: a}]").starts_with("DAB0261"), "a body is required");
 }
 
 #[test]
@@ -165,7 +157,7 @@ fn macros_that_double_one_another_are_refused() {
             "  - {{name: m{level}, parameters: [{{name: x}}], body: '{inner} && {inner}'}}\n"
         ));
     }
-    let specs = read_macros("macros.yml", &text).unwrap();
+    let specs = defined(&text);
     let mut macros = Macros::default();
     assert_eq!(macros.add(&specs), []);
     let environment = Environment { macros: Some(Arc::new(macros)), lookups: None };
@@ -178,7 +170,7 @@ fn macros_that_double_one_another_are_refused() {
         "[".repeat(40),
         "]".repeat(40)
     );
-    let specs = read_macros("macros.yml", &deep).unwrap();
+    let specs = defined(&deep);
     let mut macros = Macros::default();
     assert_eq!(macros.add(&specs), []);
     let environment = Environment { macros: Some(Arc::new(macros)), lookups: None };

@@ -1,11 +1,13 @@
 //! The keys that documents of all kinds share.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use base::{Level, RuleInfo, limits};
+use cel::{Declarations, Schema, Type};
 
 use super::LogSourceSelector;
 use crate::{
+    definitions::KnownLogSource,
     error::{RuleError, RuleErrorKind},
     sigma::node::{Kind, Node},
 };
@@ -80,15 +82,37 @@ pub(crate) fn read_log_source(node: &Node) -> Result<LogSourceSelector, RuleErro
     Ok(selector)
 }
 
-pub(crate) fn read_cel(value: &Node) -> Result<cel::Program, RuleError> {
+/// Compiles an expression and checks it: by itself, and with the types of each log source whose
+/// events it meets.
+pub(crate) fn read_cel<'d>(
+    value: &Node,
+    environment: &cel::Environment,
+    log_sources: impl Iterator<Item = &'d KnownLogSource>,
+) -> Result<cel::Program, RuleError> {
     let Some(scalar) = value.as_scalar().filter(|_| !value.is_null()) else {
         let message = format!("`cel` must be an expression, and is {}", value.kind_name());
         return Err(value.shape(message));
     };
-    cel::Program::compile(&scalar.text).map_err(|error| {
+    let placed = |error: cel::CelError| {
         let (line, column) = scalar.position_of(char_at(&scalar.text, error.line, error.column));
         RuleError::at(line, column, RuleErrorKind::Cel(Box::new(error)))
-    })
+    };
+    let program = cel::Program::compile_using(&scalar.text, environment).map_err(placed)?;
+    let macros = environment.macros.clone().unwrap_or_default();
+    let check = |schema: Schema| {
+        let declarations = Declarations::of(schema).with_macros(Arc::clone(&macros));
+        cel::check(&scalar.text, &declarations.wanting(Type::Bool)).problems.into_iter().next()
+    };
+    if let Some(problem) = check(Schema::open()) {
+        return Err(placed(problem));
+    }
+    for log_source in log_sources {
+        if let Some(problem) = check(log_source.schema.clone()) {
+            let problem = problem.in_events_of(&log_source.name);
+            return Err(placed(problem));
+        }
+    }
+    Ok(program)
 }
 
 /// The number of characters before a line and column, both from 1.

@@ -391,7 +391,7 @@ fn expressions_are_compiled_and_their_mistakes_placed() {
 #[test]
 fn placeholders_are_expanded_where_values_are_given() {
     let text = "title: T\ndetection: {s: {u|expand: '%admins%'}, condition: s}\n";
-    let placeholders = Placeholders::from([("admins".to_owned(), vec!["root".to_owned()])]);
+    let placeholders = Placeholders::from([("admins".to_owned(), vec!["root".to_owned()])]).into();
     assert!(load_file_with("x.yml", text, &placeholders)[0].is_ok());
     assert!(load_file("x.yml", text)[0].is_err());
     // Without the modifier, a percent sign is one.
@@ -416,7 +416,7 @@ proptest! {
             0..24,
         ),
     ) {
-        let documents = load_documents("x.yml", &lines.join("\n"), &Placeholders::new());
+        let documents = load_documents("x.yml", &lines.join("\n"), &Definitions::default());
         drop(RuleSet::assemble(documents.into_iter().flatten().collect()));
     }
 }

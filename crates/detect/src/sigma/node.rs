@@ -3,6 +3,8 @@
 //! Limits: depth, number of nodes and bytes of text, all counted after aliases are replaced, so
 //! that a few lines of anchors can't grow into gigabytes.
 
+mod json;
+
 use std::collections::HashMap;
 
 use base::limits;

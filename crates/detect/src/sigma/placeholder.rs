@@ -23,7 +23,7 @@ impl ExpandError {
                 let message = format!("the placeholder `%{name}%` has no values here");
                 let error = node.error(RuleErrorKind::Placeholder(message));
                 error.with_help(format!(
-                    "replace `%{name}%` by the values it stands for and drop the modifier `expand`"
+                    "say what it stands for in a file of definitions: `placeholders: {{{name}: [value]}}`"
                 ))
             }
             Self::TooMany => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base::{EventId, Explain, Fact, Facts, Level, Match, ObjectHash, RuleInfo, Timestamp};
 
-use crate::{Correlation, Correlator, Placeholders, RuleSet, load_documents};
+use crate::{Correlation, Correlator, Definitions, RuleSet, load_documents};
 
 /// Base rules `a`, `b` and `c`, by name and id.
 pub(super) const RULES: &str = "title: A\nid: id-a\nname: a\ndetection: {s: {x: 1}, condition: s}\n---\n\
@@ -14,7 +14,7 @@ pub(super) const RULES: &str = "title: A\nid: id-a\nname: a\ndetection: {s: {x: 
 /// Puts documents together; the problems come as `line:column code text`, where the document's first
 /// line is 1.
 pub(super) fn assemble(text: &str) -> (RuleSet, Vec<String>) {
-    let none = Placeholders::new();
+    let none = Definitions::default();
     let mut problems = Vec::new();
     let mut documents = Vec::new();
     for found in load_documents("c.yml", text, &none)

@@ -9,7 +9,7 @@ use crate::{Engine, FullScan, Matcher, Placeholders, load_documents};
 
 /// Puts files together, each a name and its text; the problems come as `file:line:column code text`.
 fn assemble(files: &[(&str, &str)]) -> (RuleSet, Vec<String>) {
-    let placeholders = Placeholders::from([("admins".to_owned(), vec!["root".to_owned()])]);
+    let placeholders = Placeholders::from([("admins".to_owned(), vec!["root".to_owned()])]).into();
     let mut documents = Vec::new();
     let mut problems = Vec::new();
     for (path, text) in files {

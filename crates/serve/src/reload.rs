@@ -1,0 +1,134 @@
+//! Newer rules while the pipeline runs, and newer rows in lookup tables.
+//!
+//! Rules are replaced as a whole: an event meets the old ones or the new ones, none is lost and none
+//! waits. Correlations that are the same before and after keep what they know.
+
+use std::{sync::Arc, time::Duration};
+
+use base::{Problem, Report};
+use cel::{FileTables, Refreshed};
+use detect::{Correlation, Matcher};
+
+use crate::{
+    Stop,
+    happening::Happening,
+    lane::{Stages, blocking},
+};
+
+/// How often it is looked for newer rules, and for tables whose time has come.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What a pipeline detects with.
+#[derive(Debug, Clone)]
+pub struct Detections {
+    /// The rules.
+    pub matcher: Arc<dyn Matcher>,
+    /// The correlations over their matches, those that others stand on first.
+    pub correlations: Vec<Arc<Correlation>>,
+    /// The tables that expressions ask.
+    pub lookups: Arc<FileTables>,
+    /// What is wrong with the rules and log sources: what each names is left out.
+    pub problems: Vec<Report>,
+}
+
+/// Where newer rules come from.
+pub trait DetectionSource: Send + Sync + std::fmt::Debug {
+    /// The rules, if they are others than when it was last asked. May block: it is called from
+    /// where that harms nobody.
+    fn newer(&self) -> Option<Detections>;
+}
+
+/// Looks for newer rules and newer rows until told to stop.
+pub(crate) async fn keep_current(
+    stages: Arc<Stages>,
+    source: Option<Arc<dyn DetectionSource>>,
+    mut stop: Stop,
+) {
+    let mut waiting = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.stopped() => return,
+        }
+        if let Err(problem) = round(&stages, source.as_ref(), &mut waiting).await {
+            tracing::warn!(error = %problem, "newer rules wait");
+        }
+    }
+}
+
+/// Looks once. `waiting` are rules that could not take their place the last time.
+pub(crate) async fn round(
+    stages: &Stages,
+    source: Option<&Arc<dyn DetectionSource>>,
+    waiting: &mut Option<Detections>,
+) -> Result<(), Problem> {
+    if let Some(source) = source.map(Arc::clone)
+        && let Some(newer) = blocking("reload", move || source.newer()).await?
+    {
+        *waiting = Some(newer);
+    }
+    if let Some(newer) = waiting.clone()
+        && replace(stages, newer).await?
+    {
+        *waiting = None;
+    }
+    refresh(stages).await
+}
+
+/// Puts the rules in the place of those before. Answers whether it was possible: not while what
+/// correlations made is still being dealt with.
+async fn replace(stages: &Stages, newer: Detections) -> Result<bool, Problem> {
+    let Detections { matcher, correlations, lookups, problems } = newer;
+    let mut turn = stages.alerts.turn.lock().await;
+    if !turn.replace(correlations).await? {
+        return Ok(false);
+    }
+    let rules = matcher.rules().len();
+    drop(stages.matcher.replace(matcher));
+    drop(turn);
+    stages.lookups.replace(lookups);
+    stages.board.reloaded(rules, problems.len());
+    stages.observer.happened(&Happening::Reloaded { rules, problems: &problems });
+    Ok(true)
+}
+
+/// The tables that are asked now.
+#[derive(Debug)]
+pub(crate) struct CurrentTables(std::sync::Mutex<Arc<FileTables>>);
+
+impl CurrentTables {
+    pub(crate) const fn new(tables: Arc<FileTables>) -> Self {
+        Self(std::sync::Mutex::new(tables))
+    }
+
+    fn get(&self) -> Arc<FileTables> {
+        Arc::clone(&self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn replace(&self, tables: Arc<FileTables>) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tables;
+    }
+}
+
+/// Looks at the files of the tables that are due.
+async fn refresh(stages: &Stages) -> Result<(), Problem> {
+    let (tables, now) = (stages.lookups.get(), stages.clock.now());
+    if tables.due(now).is_empty() {
+        return Ok(());
+    }
+    for (table, refreshed) in blocking("lookup tables", move || tables.refresh(now)).await? {
+        match refreshed {
+            Refreshed::Unchanged => {}
+            Refreshed::Replaced { version, rows } => {
+                tracing::info!(table, version, rows, "a lookup table has changed");
+            }
+            Refreshed::Kept(problem) => {
+                let report = Problem::from(problem).report();
+                tracing::warn!(table, problem = %report, "a lookup table stays as it was");
+                let source = "lookup tables";
+                stages.observer.happened(&Happening::Trouble { source, report: &report });
+            }
+        }
+    }
+    Ok(())
+}
