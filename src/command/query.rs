@@ -38,14 +38,14 @@ pub(crate) struct SqlArgs {
     query: String,
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text)
         .or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))
         .or_else(|| Timestamp::parse(&format!("{text}Z")))
         .ok_or_else(|| "write a time such as `2026-11-24T08:00:00Z`, or a day".to_owned())
 }
 
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || "write a number with `s`, `m`, `h` or `d`, such as `24h`".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
@@ -57,6 +57,16 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     };
     let number: u64 = text.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
     Ok(std::time::Duration::from_secs(number.saturating_mul(seconds)))
+}
+
+/// The range that is asked for.
+pub(crate) fn range(
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    last: Option<std::time::Duration>,
+) -> Result<TimeRange, Problem> {
+    let since = last.map(|last| SystemClock.now().minus(last));
+    Ok(TimeRange::new(from.or(since), to)?)
 }
 
 /// The lake of the settings.
@@ -74,9 +84,8 @@ pub(crate) async fn search(
     config: &Path,
     output: Output,
 ) -> Result<u8, Problem> {
+    let range = range(args.from, args.to, args.last)?;
     let engine = engine(lake(config)?);
-    let since = args.last.map(|last| SystemClock.now().minus(last));
-    let range = TimeRange { from: args.from.or(since), to: args.to };
     let rows = engine.search(&args.line, &range, args.limit).await?;
     print(&rows, output);
     Ok(crate::FINE)

@@ -111,6 +111,12 @@ impl Decoder {
         })
     }
 
+    /// The normalized fields of an event with these fields of the source's own.
+    #[must_use]
+    pub fn normalize<'a>(&'a self, fields: &Object<'a>) -> Object<'a> {
+        self.normalizer.apply(fields)
+    }
+
     /// A line that matches no pattern has no time of its own: it gets the time it was taken in, so
     /// that it can be found, unless the log source says `unmatched: quarantine`.
     fn line<'a>(

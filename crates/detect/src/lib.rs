@@ -18,6 +18,8 @@ mod correlate;
 mod definitions;
 mod error;
 pub mod explain;
+mod needs;
+mod reads;
 mod rule;
 mod sigma;
 mod stream;
@@ -28,6 +30,8 @@ pub use definitions::{
     Defined, Definitions, KnownLogSource, Values, may_define, placeholder_lines, read_definitions,
 };
 pub use error::{RuleError, RuleErrorKind};
+pub use needs::may_hold;
+pub use reads::Reads;
 pub use rule::{
     Document, Filter, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents, load_file,
     load_file_with,

@@ -5,6 +5,7 @@
 
 mod engine;
 mod error;
+mod events;
 mod explain;
 mod functions;
 mod hits;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};
+pub use events::{EventScan, ScanStats, StoredEvent};
 pub use render::{OutputFormat, csv, render};
 
 /// Says what is wrong with a search line, without running it.

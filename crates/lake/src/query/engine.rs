@@ -53,6 +53,20 @@ pub struct TimeRange {
     pub to: Option<Timestamp>,
 }
 
+impl TimeRange {
+    /// A range that a person asked for.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty.
+    pub fn new(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Self, QueryError> {
+        match (from, to) {
+            (Some(from), Some(to)) if from >= to => Err(QueryError::EmptyRange { from, to }),
+            _ => Ok(Self { from, to }),
+        }
+    }
+}
+
 /// What a query found.
 #[derive(Debug, Clone)]
 pub enum Rows {
@@ -203,6 +217,11 @@ impl Engine {
             tables.extend(snapshot.filter(is_events));
         }
         Ok(tables)
+    }
+
+    /// Where the tables are found.
+    pub(super) fn catalog(&self) -> &dyn Catalog {
+        self.catalog.as_ref()
     }
 
     /// A session of its own for every query.

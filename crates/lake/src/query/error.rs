@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use base::{Code, Explain, Place};
+use base::{Code, Explain, Place, Timestamp};
 
 use crate::error::LakeError;
 
@@ -95,6 +95,14 @@ pub enum QueryError {
         /// What was said.
         message: String,
     },
+    /// The range of time ends before it begins.
+    #[error("the range of time is empty: it begins at {from} and ends at {to}")]
+    EmptyRange {
+        /// Its begin.
+        from: Timestamp,
+        /// Its end, which is no longer part of it.
+        to: Timestamp,
+    },
     /// The lake itself can't be read.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -113,6 +121,7 @@ impl Explain for QueryError {
             Self::TooLarge { .. } => "DAB0527",
             Self::Memory { .. } => "DAB0528",
             Self::Failed { .. } => "DAB0529",
+            Self::EmptyRange { .. } => "DAB0530",
             Self::Lake(error) => return error.code(),
         })
     }
@@ -125,7 +134,10 @@ impl Explain for QueryError {
             | Self::Plan { at, .. } => at.as_ref()?,
             Self::Search { at, .. } | Self::UnknownPipe { at, .. } | Self::Pipe { at, .. } => at,
             Self::Lake(error) => return error.place(),
-            Self::TooLarge { .. } | Self::Memory { .. } | Self::Failed { .. } => return None,
+            Self::TooLarge { .. }
+            | Self::Memory { .. }
+            | Self::Failed { .. }
+            | Self::EmptyRange { .. } => return None,
         };
         Some(Place::File { path: "query".to_owned(), line: at.line, column: at.column })
     }
@@ -133,6 +145,7 @@ impl Explain for QueryError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Syntax { .. } | Self::Failed { .. } => None,
+            Self::EmptyRange { .. } => Some("give it an end that is later than its begin".into()),
             Self::NotReadOnly { .. } => {
                 Some("write one `SELECT`, `WITH … SELECT` or `EXPLAIN` statement".into())
             }

@@ -102,9 +102,7 @@ impl Planner<'_> {
     }
 
     fn is_in_range(&self, file: &DataFile) -> bool {
-        let first = file.time_min.unwrap_or(file.day.start());
-        let last = file.time_max.unwrap_or(file.day.start().plus_micros(86_399_999_999));
-        self.range.from.is_none_or(|from| last >= from) && self.range.to.is_none_or(|to| first < to)
+        self.range.may_hold(file)
     }
 
     async fn read(

@@ -148,10 +148,10 @@ impl Rebuild {
     }
 }
 
-type Entries<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+pub(crate) type Entries<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
 /// Adds entries at their place: into the object of the same name, or at the end.
-fn merge<'a>(into: &mut Entries<'a>, entries: Entries<'a>) {
+pub(crate) fn merge<'a>(into: &mut Entries<'a>, entries: Entries<'a>) {
     for (key, value) in entries {
         let place = into.iter_mut().find(|(name, _)| *name == key).map(|(_, place)| place);
         match (place, value) {
