@@ -3,6 +3,7 @@
 
 mod check;
 mod eval;
+mod import;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -22,20 +23,24 @@ pub(crate) struct Args {
 /// What to do with detections.
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Loads the project's detections and log sources, and lists what is wrong with them.
-    Check,
+    /// Loads detections and log sources, and lists what is wrong with them and what is worth a look.
+    Check(check::Args),
     /// Runs the tests that are written beside detections.
     Test(test::Args),
     /// Reads data from the standard input and says of each event why the detection matches it, or why
     /// not.
     Eval(eval::Args),
+    /// Says which rules of a folder run here and which do not, and copies those that do.
+    Import(import::Args),
 }
 
 pub(crate) fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
     match &args.action {
-        None | Some(Action::Check) => check::run(config, output),
+        None => check::run(&check::Args::default(), config, output),
+        Some(Action::Check(args)) => check::run(args, config, output),
         Some(Action::Test(args)) => test::run(args, config, output),
         Some(Action::Eval(args)) => eval::run(args, config, output),
+        Some(Action::Import(args)) => import::run(args, config, output),
     }
 }
 

@@ -4,8 +4,10 @@
 //! looks at [`Project::problems`].
 
 mod definitions;
+mod diagnose;
 mod error;
 mod eval;
+mod import;
 mod mistake;
 mod suite;
 pub mod trace;
@@ -26,6 +28,7 @@ use crate::error::{Trouble, Unrouted};
 
 pub use error::VetError;
 pub use eval::{Evaluated, Evaluator};
+pub use import::{Copied, CopyError, Detail, Import, Reason};
 pub use mistake::Mistake;
 pub use suite::{Case, Failure, Runner, Suite, Summary, Verdict};
 

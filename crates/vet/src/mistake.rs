@@ -24,6 +24,14 @@ pub(crate) enum Kind {
     TestLogSource,
     /// The rule of a test.
     TestRule,
+    /// A key that means nothing.
+    Key,
+    /// A field that nobody has.
+    Field,
+    /// A rule that no events reach.
+    Unrouted,
+    /// A rule that none of its events can match.
+    Never,
 }
 
 impl Mistake {
@@ -53,6 +61,10 @@ impl Explain for Mistake {
             Kind::Test => "DAB0240",
             Kind::TestLogSource => "DAB0241",
             Kind::TestRule => "DAB0242",
+            Kind::Key => "DAB0243",
+            Kind::Field => "DAB0244",
+            Kind::Unrouted => "DAB0226",
+            Kind::Never => "DAB0246",
         })
     }
 

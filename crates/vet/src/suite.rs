@@ -81,7 +81,8 @@ impl Suite {
             let shown = path.to_string_lossy();
             if walk::is_tests(&path) {
                 suite.beside(project, &path, &by_file);
-            } else if let Some(rules) = by_file.get(shown.as_ref()) {
+            } else {
+                let rules = by_file.get(shown.as_ref()).map(Vec::as_slice).unwrap_or_default();
                 suite.inline(project, &path, rules);
             }
         }
@@ -99,8 +100,16 @@ impl Suite {
         }
         let shown = path.to_string_lossy();
         for document in yaml::parse(&text).into_iter().flatten() {
-            let rule = rules.iter().find(|rule| rule.line == document.line);
-            let (Some(rule), Some(tests)) = (rule, document.get("tests")) else { continue };
+            let Some((key, tests)) = document.get_entry("tests") else { continue };
+            let Some(rule) = rules.iter().find(|rule| rule.line == document.line) else {
+                // That of a rule that does not load was reported with it.
+                if document.get("correlation").is_some() {
+                    let message = "the tests of a correlation are not run";
+                    let mistake = Mistake::at(Kind::TestRule, &shown, key, message);
+                    self.problem(mistake.help("test the rules that it names"));
+                }
+                continue;
+            };
             let reader = read::Reader { project, path: &shown, rules: &[rule] };
             let found = reader.tests(tests);
             self.take(found);

@@ -233,23 +233,34 @@ fn many_unreached_routes_are_cut() {
     assert!(note.ends_with("`product: p09` (1), and 5 more"), "{note}");
 }
 
+/// The public rules, unpacked.
+#[cfg(unix)]
+pub(crate) fn public_rules() -> Option<tempfile::TempDir> {
+    let corpora = std::env::var_os("DAB_CORPORA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora"),
+        PathBuf::from,
+    );
+    let archive = corpora.join("sigmahq-rules.tar.zst");
+    if !archive.is_file() {
+        assert_ne!(
+            std::env::var_os("CI").as_deref(),
+            Some("true".as_ref()),
+            "{} is not there",
+            archive.display()
+        );
+        println!("skipped: {} is not there", archive.display());
+        return None;
+    }
+    let root = tempfile::tempdir().unwrap();
+    unpack(&archive, root.path());
+    Some(root)
+}
+
 /// Every public rule loads or is reported: none is lost between.
 #[cfg(unix)]
 #[test]
 fn the_public_rules_load_or_are_reported() {
-    let corpora = std::env::var_os("DAB_CORPORA");
-    let archive = corpora.map(|root| Path::new(&root).join("sigmahq-rules.tar.zst"));
-    let Some(archive) = archive.filter(|archive| archive.is_file()) else {
-        assert_ne!(
-            std::env::var_os("CI").as_deref(),
-            Some("true".as_ref()),
-            "DAB_CORPORA has no SigmaHQ rules"
-        );
-        println!("skipped: DAB_CORPORA is not set, or has no SigmaHQ rules");
-        return;
-    };
-    let root = tempfile::tempdir().unwrap();
-    unpack(&archive, root.path());
+    let Some(root) = public_rules() else { return };
     let project = load(&[root.path().to_owned()], &[], true);
     assert!(project.files > 3700, "{} files", project.files);
     assert!(project.rules.len() * 100 > project.files * 95, "{} rules", project.rules.len());

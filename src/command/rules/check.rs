@@ -1,21 +1,27 @@
 //! `dab rules check`: everything that is wrong, each with its place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base::Problem;
 use serde_json::json;
 
 use crate::output::{self, Output};
 
-pub(super) fn run(config: &Path, output: Output) -> Result<u8, Problem> {
-    let (project, _) = super::project(&[], config)?;
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Files and folders with detections. Without any, the project's.
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
+    let (project, roots) = super::project(&args.paths, config)?;
     for report in &project.problems {
         match output {
             Output::Json => output::line(&json!({ "problem": report }).to_string()),
             Output::Table | Output::Csv => output::line(&report.to_string()),
         }
     }
-    for note in &project.notes {
+    for note in &project.diagnose(&roots) {
         match output {
             Output::Json => output::line(&json!({ "note": note }).to_string()),
             Output::Table | Output::Csv => {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base::{Event, Match, ObjectHash, Timestamp};
 use decode::{At, DecodeError, Decoder};
 use detect::{
-    FullScan, Matcher, Rule,
+    Engine, Matcher, Rule,
     explain::{Explanation, explain},
 };
 
@@ -112,7 +112,7 @@ impl Runner {
 /// A rule with all that is needed to try it on records of one log source.
 struct Tried<'t> {
     decoder: &'t Decoder,
-    matcher: FullScan,
+    matcher: Engine,
     now: Timestamp,
 }
 
@@ -120,7 +120,7 @@ impl<'t> Tried<'t> {
     fn new(rule: &Arc<Rule>, decoder: &'t Decoder, now: Timestamp) -> Self {
         let source = decoder.log_source();
         let routes = BTreeMap::from([(source.name.clone(), source.sigma.clone())]);
-        Self { decoder, matcher: FullScan::new(vec![Arc::clone(rule)], &routes), now }
+        Self { decoder, matcher: Engine::new(vec![Arc::clone(rule)], &routes), now }
     }
 
     fn record(&self, case: &Case, number: usize, record: &[u8]) -> Result<(), Failure> {

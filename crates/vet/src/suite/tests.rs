@@ -217,6 +217,12 @@ id: none
 logsource: {product: moon}
 detection: {s: {a: b}, condition: s}
 tests: {name: x}
+---
+title: Twice
+id: twice
+correlation: {type: event_count, rules: [t], timespan: 1m, condition: {gte: 2}}
+tests:
+  - {name: x, event: {}, match: true}
 ";
     let folder = Folder::new(&[
         ("detections/rules.yml", tests),
