@@ -1,6 +1,7 @@
 //! The subcommands, a file each.
 
 mod alerts;
+mod backtest;
 mod demo;
 mod quarantine;
 mod query;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Status,
     /// Checks and tests detections.
     Rules(rules::Args),
+    /// Runs detections over the events that are stored: what they would have found.
+    Backtest(backtest::Args),
     /// Prints the JSON schema of the settings.
     Schema,
 }
@@ -54,6 +57,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
         Command::Quarantine(action) => quarantine::run(action, config, output).await,
         Command::Status => status::run(config, output).await,
         Command::Rules(args) => rules::run(&args, config, output),
+        Command::Backtest(args) => backtest::run(&args, config, output).await,
         Command::Schema => Ok(schema::run()),
     }
 }

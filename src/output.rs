@@ -120,14 +120,27 @@ impl Progress {
     /// One more is done.
     pub(crate) fn step(&mut self) {
         self.done += 1;
+        let Self { what, total, done, .. } = *self;
+        self.tell(|| format!("{done} of {total} {what}"));
+    }
+
+    /// Of several things, each with its own total: how far one of them has come.
+    pub(crate) fn at(&mut self, of: &str, done: u64, total: u64) {
+        let what = self.what;
+        // A file may not say how many events it has.
+        let total = count(total.max(done));
+        self.tell(|| format!("{of}: {} of {total} {what}", count(done)));
+    }
+
+    fn tell(&mut self, text: impl FnOnce() -> String) {
+        let Some(next) = self.next else { return };
         let now = SystemClock.monotonic();
-        if self.next.is_none_or(|next| now < next) {
+        if now < next {
             return;
         }
         self.next = Some(now + Self::BETWEEN);
         self.is_shown = true;
-        let Self { what, total, done, .. } = self;
-        write!(io::stderr().lock(), "\r{done} of {total} {what}\x1b[K").unwrap_or_default();
+        write!(io::stderr().lock(), "\r{}\x1b[K", text()).unwrap_or_default();
     }
 
     /// Makes room for other lines.

@@ -322,3 +322,7 @@ pub const CORRELATION_EVENT_VALUES_MAX: usize = 100;
 /// How many batches the journal of correlations names before their state is written anew: after a
 /// crash, so many are taken in again.
 pub const CORRELATION_JOURNAL_MAX: usize = 32;
+
+/// How many matches a backtest keeps: about 1 KB each. A rule that finds more is not one to be looked
+/// at match by match.
+pub const BACKTEST_MATCHES_MAX: usize = 500_000;

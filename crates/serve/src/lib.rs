@@ -6,6 +6,7 @@
 
 mod alerts;
 mod api;
+mod backtest;
 mod batcher;
 mod bucket_lane;
 mod correlations;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
 pub use api::{Secret, Token};
+pub use backtest::backtest;
 pub use bucket_lane::BucketSpec;
 pub use error::ServeError;
 pub use happening::{Happening, Observer};

@@ -3,6 +3,7 @@
 //! [`load`] never fails: one broken file never stops the rest. Whoever must not run with mistakes
 //! looks at [`Project::problems`].
 
+mod backtest;
 mod definitions;
 mod diagnose;
 mod error;
@@ -26,6 +27,7 @@ use detect::{Correlation, LogSourceSelector, Rule, RuleSet, load_documents};
 
 use crate::error::{Trouble, Unrouted};
 
+pub use backtest::{Backtest, Outcome, RuleOutcome, Spent, TableReads};
 pub use error::VetError;
 pub use eval::{Evaluated, Evaluator};
 pub use import::{Copied, CopyError, Detail, Import, Reason};

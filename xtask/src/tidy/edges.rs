@@ -65,6 +65,8 @@ const COMPOSED: &[&str] = &[
     "dab-lake",
     "dab-notify",
     "dab-respond",
+    // Its tests play the story through the whole pipeline.
+    "dab-testkit",
     "dab-vet",
 ];
 
