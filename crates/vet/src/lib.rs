@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use base::{Explain, Problem, Report};
+use base::{Explain, Place, Problem, Report};
 use cel::FileTables;
 use decode::LogSource;
 use detect::{Correlation, LogSourceSelector, Rule, RuleSet, load_documents};
@@ -113,13 +113,17 @@ impl Project {
 
     fn load_rules(&mut self, roots: &[PathBuf]) {
         let roots = suite::rule_roots(roots);
+        let first = self.problems.len();
         let mut files = Vec::new();
         self.each_text(&roots, |_, path, text| {
             if !walk::is_tests(path) {
                 files.push((path.to_owned(), text.to_owned()));
             }
         });
+        let unreadable = self.problems.split_off(first);
         let definitions = self.load_definitions(&files);
+        let first = self.problems.len();
+        self.problems.extend(unreadable);
         let mut documents = Vec::new();
         for (path, text) in &files {
             for document in load_documents(&path.to_string_lossy(), text, &definitions) {
@@ -131,6 +135,17 @@ impl Project {
         }
         let (set, mistakes) = RuleSet::assemble(documents);
         mistakes.into_iter().for_each(|mistake| self.problem(mistake));
+        // Both steps looked at all files: told is file by file.
+        let place = |problem: &Report| match &problem.place {
+            Some(Place::File { path, .. }) => (
+                roots.iter().position(|root| Path::new(path).starts_with(root)),
+                PathBuf::from(path),
+            ),
+            _ => (None, PathBuf::new()),
+        };
+        if let Some(problems) = self.problems.get_mut(first..) {
+            problems.sort_by_cached_key(place);
+        }
         self.rules = set.rules;
         self.correlations = set.correlations;
         self.filters = set.filters;
