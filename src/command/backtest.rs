@@ -37,16 +37,15 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
     let range = query::range(args.from, args.to, args.last)?;
     let host = Host::open(config)?;
-    let project = match args.rules.as_slice() {
-        [] => host.project(),
-        paths => vet::load(paths, &host.log_sources(), true),
-    };
+    let paths = if args.rules.is_empty() { host.detections() } else { args.rules.clone() };
+    let whole = vet::load_beside(&paths, &host.detections(), &host.log_sources(), true);
+    let project = whole.part(&paths);
     tell_problems(&project.problems, output);
-    if project.rules.is_empty() && project.problems.is_empty() {
+    if project.rules.len() + project.correlations.len() + project.problems.len() == 0 {
         output::error_line("error: there are no detections here: name files or folders with some");
         return Ok(crate::FILES);
     }
-    let trial = Backtest::new(&project, &project.rules).map_err(|mut e| e.swap_remove(0))?;
+    let trial = Backtest::new(&whole, &project).map_err(|mut e| e.swap_remove(0))?;
     if trial.tables().is_empty() {
         // None of the rules loads, which was told above, or no events reach those that do.
         tell_problems(&project.notes, output);

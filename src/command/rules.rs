@@ -44,9 +44,9 @@ pub(crate) fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Prob
     }
 }
 
-/// The detections under `paths`, or else the project's, with the project's log sources; and the
-/// files and folders they come from. Without settings, the log sources are those that come with
-/// dab.
+/// The detections under `paths`, or else the project's, with the project's log sources, definitions
+/// and filters; and the files and folders they come from. Without settings, the log sources are those
+/// that come with dab.
 fn project(paths: &[PathBuf], config: &Path) -> Result<(Project, Vec<PathBuf>), Problem> {
     if paths.is_empty() {
         let host = Host::open(config)?;
@@ -54,7 +54,12 @@ fn project(paths: &[PathBuf], config: &Path) -> Result<(Project, Vec<PathBuf>), 
     }
     let is_there = config.try_exists().unwrap_or(true);
     let is_default = config == Path::new(crate::CONFIG_DEFAULT);
-    let log_sources =
-        if is_there || !is_default { Host::open(config)?.log_sources() } else { Vec::new() };
-    Ok((vet::load(paths, &log_sources, true), paths.to_vec()))
+    let (detections, log_sources) = if is_there || !is_default {
+        let host = Host::open(config)?;
+        (host.detections(), host.log_sources())
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let whole = vet::load_beside(paths, &detections, &log_sources, true);
+    Ok((whole.part(paths), paths.to_vec()))
 }

@@ -109,6 +109,13 @@ pub(crate) struct Member {
     pub(crate) passed: Vec<String>,
 }
 
+impl Correlation {
+    /// The ids of the rules that it stands on, which may be correlations themselves.
+    pub fn rules(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.id.as_str())
+    }
+}
+
 impl CorrelationKind {
     const ALL: [Self; 8] = [
         Self::EventCount,

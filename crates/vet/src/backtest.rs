@@ -8,12 +8,12 @@ mod report;
 mod tables;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     ops::ControlFlow,
     sync::Arc,
 };
 
-use base::{Clause, Event, FieldPath, Match, Timestamp, limits};
+use base::{Clause, Event, FieldPath, Match, RuleInfo, Timestamp, limits};
 use decode::{DecodeError, Decoder};
 use detect::{Correlation, Correlator, Engine, Matcher, Rule};
 use notify::{BatchKey, Decision};
@@ -26,7 +26,10 @@ pub use report::{Outcome, RuleOutcome, Spent};
 #[derive(Debug)]
 pub struct Backtest {
     matcher: Engine,
+    /// All of the project: they know each other by their places.
     correlations: Vec<Arc<Correlation>>,
+    /// The rules and correlations whose matches are told.
+    told: Vec<RuleInfo>,
     sources: BTreeMap<String, Source>,
     tables: Vec<TableReads>,
     found: Vec<Match>,
@@ -52,11 +55,15 @@ pub struct TableReads {
 }
 
 impl Backtest {
-    /// Puts rules on trial, over the log sources of a project and with its correlations.
+    /// Puts the rules and correlations of a [part](Project::part) of a project on trial, over the
+    /// project's log sources; and, for the correlations, the rules that they stand on.
     ///
     /// # Errors
     /// If a log source can't be compiled, which loading it has ruled out.
-    pub fn new(project: &Project, rules: &[Arc<Rule>]) -> Result<Self, Vec<DecodeError>> {
+    pub fn new(project: &Project, part: &Project) -> Result<Self, Vec<DecodeError>> {
+        let rules = on_trial(project, part);
+        let told = part.rules.iter().map(|rule| &rule.info);
+        let told = told.chain(part.correlations.iter().map(|one| &one.info)).cloned().collect();
         let routes = project
             .log_sources
             .iter()
@@ -70,10 +77,11 @@ impl Backtest {
             sources.insert(source.name.clone(), Source { decoder, normalized });
         }
         Ok(Self {
-            matcher: Engine::new(rules.to_vec(), &routes),
+            tables: tables::tables(&project.log_sources, &rules),
+            matcher: Engine::new(rules, &routes),
             correlations: project.correlations.clone(),
+            told,
             sources,
-            tables: tables::tables(&project.log_sources, rules),
             found: Vec::new(),
         })
     }
@@ -120,18 +128,32 @@ impl Backtest {
         // Stored events have no clock but their own times.
         let mut correlated = correlator.process(&self.found, Timestamp::MAX);
         correlated.extend(correlator.settle());
-        let (silent, mut loud): (Vec<_>, Vec<_>) =
-            self.found.into_iter().chain(correlated).partition(Match::is_silent);
+        let ids: HashSet<&str> = self.told.iter().map(|info| info.id.as_str()).collect();
+        let found = self.found.into_iter().chain(correlated);
+        let found = found.filter(|found| ids.contains(found.rule.id.as_str()));
+        let (silent, mut loud): (Vec<_>, Vec<_>) = found.partition(Match::is_silent);
         loud.sort_by(order);
         let decisions = decide(&loud, now);
-        let rules = self.matcher.rules();
-        let infos = rules.iter().map(|rule| &rule.info);
-        let infos = infos.chain(self.correlations.iter().map(|one| &one.info));
-        let mut outcome = Outcome::new(infos, &silent, loud.into_iter().zip(decisions).collect());
+        let mut outcome =
+            Outcome::new(self.told, &silent, loud.into_iter().zip(decisions).collect());
         outcome.add_errors(self.matcher.errors());
         outcome.is_cut = is_cut;
         outcome
     }
+}
+
+/// The rules of the part, and those that its correlations stand on, in the order of the project.
+fn on_trial(project: &Project, part: &Project) -> Vec<Arc<Rule>> {
+    let mut wanted: HashSet<&str> = part.rules.iter().map(|rule| rule.info.id.as_str()).collect();
+    wanted.extend(part.correlations.iter().map(|one| one.info.id.as_str()));
+    // Those that others stand on come first.
+    for correlation in project.correlations.iter().rev() {
+        if wanted.contains(correlation.info.id.as_str()) {
+            wanted.extend(correlation.rules());
+        }
+    }
+    let rules = project.rules.iter().filter(|rule| wanted.contains(rule.info.id.as_str()));
+    rules.map(Arc::clone).collect()
 }
 
 fn order(a: &Match, b: &Match) -> std::cmp::Ordering {

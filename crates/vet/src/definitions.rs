@@ -25,7 +25,11 @@ impl Project {
             let shown = path.to_string_lossy();
             // A document that can't be read is reported as a rule that can't.
             for node in yaml::parse(text).into_iter().flatten() {
-                match read_definitions(&shown, &node) {
+                let read = read_definitions(&shown, &node);
+                if read.is_some() {
+                    self.definition_files.push(shown.clone().into_owned());
+                }
+                match read {
                     None => {}
                     Some(Ok(defined)) => found.push((path.as_path(), defined)),
                     Some(Err(problems)) => problems.into_iter().for_each(|one| self.problem(one)),
@@ -52,6 +56,7 @@ impl Project {
         for (path, defined) in found {
             let folder = path.parent().unwrap_or(Path::new(""));
             for spec in &defined.lookups {
+                self.lookup_files.push(folder.join(&spec.file));
                 // At the beginning of time, so that the first look at what is due looks at all.
                 let added = tables.add(folder, spec.clone(), Timestamp::default());
                 added.unwrap_or_else(|problem| self.problem(problem));

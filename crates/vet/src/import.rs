@@ -43,6 +43,8 @@ pub struct Import {
     pub without_events: Vec<PathBuf>,
     /// The files of which nothing loads.
     pub refused: Vec<PathBuf>,
+    /// The files that definitions name, for placeholders and lookup tables.
+    pub named: Vec<PathBuf>,
 }
 
 /// Why rules don't load.
@@ -70,6 +72,7 @@ impl Import {
             usable: Vec::new(),
             without_events: Vec::new(),
             refused: Vec::new(),
+            named: project.named_files.iter().chain(&project.lookup_files).cloned().collect(),
         };
         import.sort_rules(project);
         for problem in &project.problems {

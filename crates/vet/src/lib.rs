@@ -10,6 +10,7 @@ mod error;
 mod eval;
 mod import;
 mod mistake;
+mod part;
 mod suite;
 pub mod trace;
 mod walk;
@@ -23,7 +24,7 @@ use std::{
 use base::{Explain, Place, Problem, Report};
 use cel::FileTables;
 use decode::LogSource;
-use detect::{Correlation, LogSourceSelector, Rule, RuleSet, load_documents};
+use detect::{Correlation, Document, LogSourceSelector, Rule, RuleSet, load_documents};
 
 use crate::error::{Trouble, Unrouted};
 
@@ -32,6 +33,7 @@ pub use error::VetError;
 pub use eval::{Evaluated, Evaluator};
 pub use import::{Copied, CopyError, Detail, Import, Reason};
 pub use mistake::Mistake;
+pub use part::load_beside;
 pub use suite::{Case, Failure, Runner, Suite, Summary, Verdict};
 
 /// How many of the routes that nobody takes a note names.
@@ -60,6 +62,14 @@ pub struct Project {
     pub files: usize,
     /// The files that definitions name for the values of placeholders.
     pub named_files: Vec<PathBuf>,
+    /// The files of the lookup tables.
+    pub lookup_files: Vec<PathBuf>,
+    /// The files that were found for rules and their tests, in their order.
+    rule_files: Vec<String>,
+    /// The files that have definitions.
+    definition_files: Vec<String>,
+    /// The file of each filter.
+    filter_files: Vec<String>,
 }
 
 /// Loads rules from `detections` and log sources from `log_sources`: files, or folders with `.yml`
@@ -115,11 +125,12 @@ impl Project {
         let roots = suite::rule_roots(roots);
         let first = self.problems.len();
         let mut files = Vec::new();
-        self.each_text(&roots, |_, path, text| {
+        let found = self.each_text(&roots, |_, path, text| {
             if !walk::is_tests(path) {
                 files.push((path.to_owned(), text.to_owned()));
             }
         });
+        self.rule_files = found.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         let unreadable = self.problems.split_off(first);
         let definitions = self.load_definitions(&files);
         let first = self.problems.len();
@@ -133,6 +144,11 @@ impl Project {
                 }
             }
         }
+        let filters = documents.iter().filter_map(|document| match document {
+            Document::Filter(filter) => Some(filter.file.clone()),
+            _ => None,
+        });
+        self.filter_files = filters.collect();
         let (set, mistakes) = RuleSet::assemble(documents);
         mistakes.into_iter().for_each(|mistake| self.problem(mistake));
         // Both steps looked at all files: told is file by file.
@@ -152,18 +168,23 @@ impl Project {
     }
 
     /// Hands over the text of one file under the roots after the other, and reports those that
-    /// can't be read.
-    fn each_text(&mut self, roots: &[PathBuf], mut take: impl FnMut(&mut Self, &Path, &str)) {
+    /// can't be read. Answers which files there are.
+    fn each_text(
+        &mut self,
+        roots: &[PathBuf],
+        mut take: impl FnMut(&mut Self, &Path, &str),
+    ) -> Vec<PathBuf> {
         let mut problems = Vec::new();
         let paths = walk::files(roots, &mut problems);
         problems.into_iter().for_each(|problem| self.problem(problem));
         self.files += paths.len();
-        for path in paths {
-            match walk::read(&path) {
-                Ok(text) => take(self, &path, &text),
+        for path in &paths {
+            match walk::read(path) {
+                Ok(text) => take(self, path, &text),
                 Err(problem) => self.problem(problem),
             }
         }
+        paths
     }
 
     fn note_unrouted(&mut self) {

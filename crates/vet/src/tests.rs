@@ -338,3 +338,44 @@ fn definitions_that_are_wrong_name_their_place_and_take_nothing_else_with_them()
     assert_eq!(places(&loaded, root.path()), expected);
     assert_eq!(ids(&loaded), ["r1"]);
 }
+
+/// A rule beside a project is loaded with what the project has for it, and is told of alone.
+#[test]
+fn part_of_a_project_has_all_that_the_project_has_for_it() {
+    let sigma = |id: &str, value: &str| {
+        format!(
+            "title: {id}\nid: {id}\nlogsource: {{product: aws, service: cloudtrail}}\ndetection: \
+             {{s: {{'a|expand': '{value}'}}, condition: s}}\n"
+        )
+    };
+    let root = project(&[
+        ("detections/defined.yml", b"placeholders: {Admins: [mira]}\n"),
+        ("detections/a.yml", sigma("a", "%Admins%").as_bytes()),
+        ("detections/b.yml", sigma("b", "x").as_bytes()),
+        ("detections/broken.yml", b"title: [\n"),
+        ("detections/defined_badly.yml", b"placeholders: [1]\n"),
+        ("beside/b.yml", sigma("b", "%Admins%").as_bytes()),
+        ("beside/c.yml", sigma("c", "%Nobody%").as_bytes()),
+        (
+            "beside/count.yml",
+            b"title: N\nid: n\ncorrelation: {type: event_count, rules: [a, b], timespan: 1m, \
+              condition: {gte: 2}}\n",
+        ),
+    ]);
+    let detections = [root.path().join("detections")];
+    let beside = [root.path().join("beside")];
+    let whole = load_beside(&beside, &detections, &[], true);
+    let part = whole.part(&beside);
+    assert_eq!(ids(&part), ["b"], "the rule that replaces the project's");
+    assert!(part.rules[0].info.file.ends_with("beside/b.yml"));
+    assert_eq!(part.correlations.len(), 1);
+    let badly = "DAB0202 detections/defined_badly.yml:1:15";
+    assert_eq!(places(&part, root.path()), [badly, "DAB0207 beside/c.yml:4:29"]);
+    assert_eq!((part.files, whole.files), (3, 8));
+    // A part of the project itself, under another spelling of its path.
+    let one = [root.path().join("detections/../detections/a.yml")];
+    let part = load_beside(&one, &detections, &[], true).part(&one);
+    assert_eq!((ids(&part), part.problems.len()), (vec!["a"], 1));
+    let all = load_beside(&detections, &detections, &[], true);
+    assert_eq!(ids(&all.part(&detections)), ["a", "b"]);
+}

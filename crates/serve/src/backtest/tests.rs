@@ -106,8 +106,14 @@ impl Site {
         found
     }
 
-    async fn backtest(&self, rules: &[Arc<detect::Rule>]) -> (Outcome, Spent) {
-        let trial = Backtest::new(&self.project, rules).unwrap();
+    async fn backtest_of(&self, rules: &[Arc<detect::Rule>]) -> (Outcome, Spent) {
+        let mut part = Project::default();
+        part.rules = rules.to_vec();
+        self.backtest(&part).await
+    }
+
+    async fn backtest(&self, part: &Project) -> (Outcome, Spent) {
+        let trial = Backtest::new(&self.project, part).unwrap();
         let range = TimeRange::default();
         backtest(self.lake(), trial, range, self.clock.as_ref(), &mut |_, _, _| {}).await.unwrap()
     }
@@ -117,7 +123,7 @@ impl Site {
     async fn check(&self, log_sources: &[&str]) -> usize {
         self.ingest(log_sources).await;
         let streamed = self.streamed().await;
-        let (outcome, all) = self.backtest(&self.project.rules).await;
+        let (outcome, all) = self.backtest(&self.project).await;
         assert_eq!(found(&outcome), streamed, "all rules");
         let is_narrow = |rule: &&Arc<detect::Rule>| {
             !rule.reads(&base::SigmaRoute::default()).is_anywhere && rule.log_source.needs_route()
@@ -128,7 +134,7 @@ impl Site {
             let pairs = pairs.iter().filter(|(_, rule)| ids.contains(rule.as_str()));
             pairs.cloned().collect::<BTreeSet<_>>()
         };
-        let (outcome, some) = self.backtest(&narrow).await;
+        let (outcome, some) = self.backtest_of(&narrow).await;
         assert_eq!(found(&outcome), of_these(&streamed), "rules that read some columns");
         println!(
             "{} events, {} rules, {} matches; {} and {} of bytes read",
@@ -149,7 +155,7 @@ impl Site {
         for id in ids {
             let is_it = |rule: &&Arc<detect::Rule>| rule.info.id == *id;
             let rule: Vec<_> = self.project.rules.iter().filter(is_it).map(Arc::clone).collect();
-            let (outcome, spent) = self.backtest(&rule).await;
+            let (outcome, spent) = self.backtest_of(&rule).await;
             let expected = streamed.iter().filter(|(_, rule)| rule == id).cloned();
             assert_eq!(found(&outcome), expected.collect(), "{id}");
             println!("{id}: {} matches, {spent:?}", outcome.matches.len());
@@ -414,7 +420,7 @@ correlation:
     }
     site.ingest(&["windows_events"]).await;
     let streamed = site.streamed().await;
-    let (outcome, _) = site.backtest(&site.project.rules).await;
+    let (outcome, _) = site.backtest(&site.project).await;
     assert_eq!(found(&outcome), streamed);
     for rule in ["many", "images", "order", "chain"] {
         let count = streamed.iter().filter(|(_, id)| id == rule).count();

@@ -59,13 +59,13 @@ pub struct Spent {
 }
 
 impl Outcome {
-    pub(super) fn new<'i>(
-        infos: impl Iterator<Item = &'i RuleInfo>,
+    pub(super) fn new(
+        infos: Vec<RuleInfo>,
         silent: &[Match],
         matches: Vec<(Match, Decision)>,
     ) -> Self {
-        let rules = infos.map(|info| RuleOutcome {
-            info: info.clone(),
+        let rules = infos.into_iter().map(|info| RuleOutcome {
+            info,
             matches: 0,
             silent: 0,
             alerts: 0,

@@ -28,22 +28,30 @@ id: everywhere
 cel: user.name == 'mira'
 ";
 
-fn of(project: &Project, id: &str) -> Vec<Arc<Rule>> {
-    project.rules.iter().filter(|rule| rule.info.id == id).map(Arc::clone).collect()
+/// The rules and correlations with these ids.
+fn of(project: &Project, ids: &[&str]) -> Project {
+    let is_of_it = |info: &RuleInfo| ids.contains(&info.id.as_str());
+    let rules = project.rules.iter().filter(|rule| is_of_it(&rule.info));
+    let correlations = project.correlations.iter().filter(|one| is_of_it(&one.info));
+    Project {
+        rules: rules.map(Arc::clone).collect(),
+        correlations: correlations.map(Arc::clone).collect(),
+        ..Project::default()
+    }
 }
 
 #[test]
 fn only_what_decides_is_read() {
     let project = project(RULES);
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let backtest = Backtest::new(&project, &of(&project, "root")).unwrap();
+    let backtest = Backtest::new(&project, &of(&project, &["root"])).unwrap();
     let reads = TableReads {
         table: Some("aws_cloudtrail".into()),
         fields: Some(names(&["sourceIPAddress", "userIdentity.type"])),
         ways: Some(vec![vec![vec![part("userIdentity.type", "root")]]]),
     };
     assert_eq!(backtest.tables(), [reads]);
-    let backtest = Backtest::new(&project, &of(&project, "everywhere")).unwrap();
+    let backtest = Backtest::new(&project, &of(&project, &["everywhere"])).unwrap();
     assert_eq!(
         backtest.tables(),
         [TableReads {
@@ -52,7 +60,7 @@ fn only_what_decides_is_read() {
             ways: Some(vec![vec![vec![part("user.name", "mira")]]]),
         }]
     );
-    let both = Backtest::new(&project, &project.rules).unwrap();
+    let both = Backtest::new(&project, &project).unwrap();
     let [TableReads { table: None, fields: Some(fields), ways: Some(ways) }] = both.tables() else {
         panic!("{:?}", both.tables());
     };
@@ -70,8 +78,7 @@ fn a_rule_of_which_nothing_is_known_is_asked_about_everything() {
          detection: {{s: {{a: b}}, condition: not s}}\n"
     );
     let project = project(&rules);
-    let rules = [of(&project, "root"), of(&project, "not")].concat();
-    let backtest = Backtest::new(&project, &rules).unwrap();
+    let backtest = Backtest::new(&project, &of(&project, &["root", "not"])).unwrap();
     assert_eq!(backtest.tables()[0].ways, None);
 }
 
@@ -96,7 +103,7 @@ fn event(minute: u64, ip: &'static str, kind: &'static str) -> Event<'static> {
 #[test]
 fn matches_become_the_alerts_that_they_would_have_raised() {
     let project = project(RULES);
-    let mut backtest = Backtest::new(&project, &of(&project, "root")).unwrap();
+    let mut backtest = Backtest::new(&project, &of(&project, &["root"])).unwrap();
     // Out of order, and one of them twice.
     for (minute, ip, kind) in [
         (40, "203.0.113.9", "Root"),
@@ -157,16 +164,22 @@ fn correlations_are_run_over_the_matches() {
          group-by: [sourceIPAddress], timespan: 10m, condition: {{gte: 2}}}}\nlevel: high\n"
     );
     let project = project(&rules);
-    let mut backtest = Backtest::new(&project, &of(&project, "root")).unwrap();
-    for (minute, ip) in [(8, "203.0.113.9"), (1, "203.0.113.9"), (5, "198.51.100.7")] {
-        assert!(backtest.take(event(minute, ip, "Root"), true).is_continue());
-    }
-    let outcome = backtest.finish(Timestamp::parse("2026-11-24T09:00:00Z").unwrap());
-    let counts = |id: &str| {
-        let rule = outcome.rules.iter().find(|rule| rule.info.id == id).unwrap();
-        (rule.matches, rule.silent, rule.alerts)
+    let counts = |part: &[&str], id: &str| {
+        let mut backtest = Backtest::new(&project, &of(&project, part)).unwrap();
+        for (minute, ip) in [(8, "203.0.113.9"), (1, "203.0.113.9"), (5, "198.51.100.7")] {
+            assert!(backtest.take(event(minute, ip, "Root"), true).is_continue());
+        }
+        let outcome = backtest.finish(Timestamp::parse("2026-11-24T09:00:00Z").unwrap());
+        let rule = outcome.rules.iter().find(|rule| rule.info.id == id);
+        assert_eq!(outcome.rules.len(), part.len(), "only what is asked for is told");
+        let text = outcome.text(&Spent::default(), 100, 5);
+        rule.map(|rule| (rule.matches, rule.silent, rule.alerts)).map(|counts| (counts, text))
     };
-    assert_eq!((counts("root"), counts("twice")), ((0, 3, 0), (1, 0, 1)));
-    let text = outcome.text(&Spent::default(), 100, 5);
+    let both = ["root", "twice"];
+    let (root, text) = counts(&both, "root").unwrap();
+    assert_eq!(root, (0, 3, 0));
     assert!(text.contains("3 matches for correlations alone\n"), "{text}");
+    assert_eq!(counts(&both, "twice").unwrap().0, (1, 0, 1));
+    assert_eq!(counts(&["twice"], "twice").unwrap().0, (1, 0, 1), "with the rule it stands on");
+    assert_eq!(counts(&["root"], "root").unwrap().0, (0, 3, 0));
 }

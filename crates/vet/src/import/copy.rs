@@ -53,7 +53,7 @@ impl Explain for CopyError {
 
 impl Import {
     /// Copies the files that can be used into `folder`, each where it lies below its root, with its
-    /// tests. A file that is there with another content stays, unless `is_forced`.
+    /// tests, and the files below the roots that definitions name. A file that is there with another content stays, unless `is_forced`.
     ///
     /// # Errors
     /// If a file can't be read or written. Those before it are copied.
@@ -68,6 +68,13 @@ impl Import {
             for path in std::iter::once(file.clone()).chain(tests_of(file)) {
                 let to = folder.join(below(&path, roots));
                 copy_one(&path, &to, is_forced, &mut copied)?;
+            }
+        }
+        let is_below = |path: &&PathBuf| roots.iter().any(|root| path.starts_with(root));
+        for path in self.named.iter().filter(is_below) {
+            // One that is not there was reported with what names it.
+            if path.is_file() {
+                copy_one(path, &folder.join(below(path, roots)), is_forced, &mut copied)?;
             }
         }
         Ok(copied)

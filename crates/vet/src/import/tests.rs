@@ -96,6 +96,24 @@ don't load: 2 problems
     assert_eq!(fs::read_to_string(into.join("cloud/aws.yml")).unwrap(), rule("aws", aws));
 }
 
+/// Definitions go with what they name.
+#[test]
+fn files_that_definitions_name_are_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("from");
+    let aws = rule("aws", "product: aws, service: cloudtrail");
+    write(&root, "x/aws.yml", &aws.replace("a: b", "'a|expand': '%Admins%'"));
+    write(&root, "x/defined.yml", "placeholders: {Admins: {file: lists/admins.txt}}\n");
+    write(&root, "x/lists/admins.txt", "mira\n");
+    write(&root, "x/lists/other.txt", "bob\n");
+    let (import, roots) = import(&root);
+    check_sums(&import, 0);
+    let into = folder.path().join("to");
+    assert_eq!(import.copy(&roots, &into, false).unwrap().written, 3);
+    let again = crate::load(&[into], &[], true);
+    assert_eq!((again.problems.len(), again.rules.len()), (0, 1));
+}
+
 /// What stands on rules that are not copied would not load where it is copied to.
 #[test]
 fn filters_and_correlations_go_with_their_rules() {
