@@ -60,7 +60,9 @@ impl EventId {
 
 impl fmt::Display for ObjectHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // As one number: an id is written for every event.
+        let number = self.0.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+        write!(f, "{number:020x}")
     }
 }
 

@@ -50,6 +50,15 @@ pub const BATCH_DAYS_MAX: usize = 16;
 /// How many raw bytes one commit gathers at most.
 pub const BATCH_BYTES_MAX: usize = 128 << 20;
 
+/// How many bytes of memory the batches of all sources take together, as far as they are counted
+/// (rows to be encoded, open files, matches), before the larger ones are committed: half of what a
+/// small machine can give.
+pub const BATCHES_MEMORY_MAX: usize = 256 << 20;
+
+/// A batch that takes fewer bytes of memory than this is not committed to save memory: a hundred
+/// sources may have one.
+pub const BATCH_MEMORY_MIN: usize = 8 << 20;
+
 /// How many matches one commit carries at most; a rule that matches everything is cut into
 /// commits, not into memory.
 pub const BATCH_MATCHES_MAX: usize = 20_000;

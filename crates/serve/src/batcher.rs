@@ -17,7 +17,10 @@ use lake::{
     write::{TableWriter, Written},
 };
 
-use crate::spill::Spill;
+use crate::{
+    budget::{Budget, Share},
+    spill::Spill,
+};
 
 /// How many bytes are framed between two looks at whether the batch is full. Two-byte lines of
 /// rubbish become quarantined records of a few hundred bytes each, so this bounds their memory.
@@ -64,6 +67,8 @@ pub(crate) struct Recipe {
     pub(crate) matcher: Arc<dyn Matcher>,
     /// The source's columns, those of the table and those it declares.
     pub(crate) own: arrow::datatypes::Fields,
+    /// What all batches may take.
+    pub(crate) budget: Arc<Budget>,
     /// Decode only, for measuring: nothing is matched or encoded.
     pub(crate) decode_only: bool,
 }
@@ -84,6 +89,9 @@ pub(crate) struct Batcher {
     pub(crate) time_min: Option<Timestamp>,
     pub(crate) time_max: Option<Timestamp>,
     failed: Option<LakeError>,
+    /// How many bytes the matches take.
+    match_bytes: usize,
+    share: Share,
 }
 
 /// A batch's parts, finished.
@@ -107,6 +115,8 @@ impl Batcher {
         let writer = TableWriter::new(table, recipe.own.iter(), limits::TABLE_COLUMNS_MAX);
         Ok(Self {
             writer,
+            share: Share::new(Arc::clone(&recipe.budget)),
+            match_bytes: 0,
             recipe,
             cold: ColdWriter::new()?,
             quarantined: Vec::new(),
@@ -129,6 +139,7 @@ impl Batcher {
     /// Whether it should be committed before more is added.
     pub(crate) fn is_full(&self) -> bool {
         self.cold.bytes() >= limits::BATCH_BYTES_MAX as u64
+            || self.share.is_spent()
             || self.writer.days() > limits::BATCH_DAYS_MAX
             || self.matches.len() - self.silent >= limits::BATCH_MATCHES_MAX
             || self.silent >= limits::BATCH_SILENT_MATCHES_MAX
@@ -172,6 +183,7 @@ impl Batcher {
             let ends = view.len() == rest.len();
             let consumed = self.frame(session, view, last && ends, now)?;
             rest = rest.get(consumed..).unwrap_or_default();
+            self.share.set(self.writer.memory() + self.match_bytes);
             if consumed > 0 {
                 window = WINDOW_BYTES;
             } else {
@@ -231,7 +243,10 @@ impl Batcher {
         self.time_max = Some(self.time_max.map_or(event.time, |time| time.max(event.time)));
         let before = self.matches.len();
         self.recipe.matcher.evaluate(event, &mut self.matches);
-        self.silent += self.matches.iter().skip(before).filter(|found| found.is_silent()).count();
+        for found in self.matches.iter().skip(before) {
+            self.silent += usize::from(found.is_silent());
+            self.match_bytes += found.event.len();
+        }
         if let Err(error) = self.writer.append(event, bytes) {
             self.failed.get_or_insert(error);
         }

@@ -19,6 +19,7 @@ use crate::{
     ServeError, Stop,
     alerts::Alerts,
     batcher::{Batcher, Finished, Recipe},
+    budget::Budget,
     happening::{Happening, Observer},
     reload::CurrentTables,
     status::Board,
@@ -46,6 +47,7 @@ pub(crate) struct Stages {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) board: Board,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) stop: Stop,
     /// Read what is there, then end.
     pub(crate) once: bool,
@@ -127,6 +129,7 @@ impl Lane {
             decoder: Arc::clone(&self.decoder),
             matcher: Arc::clone(&self.stages.matcher) as _,
             own,
+            budget: Arc::clone(&self.stages.budget),
             decode_only: self.stages.decode_only,
         };
         Ok(Batcher::new(recipe).map_err(|error| ServeError::Task {

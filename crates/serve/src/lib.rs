@@ -9,6 +9,7 @@ mod api;
 mod backtest;
 mod batcher;
 mod bucket_lane;
+mod budget;
 mod correlations;
 mod error;
 mod happening;

@@ -159,6 +159,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         lake: parts.lake,
         alerts: Arc::new(alerts),
         board: Board::new(status),
+        budget: Arc::default(),
         matcher: Arc::new(Reloadable::new(parts.detections.matcher)),
         lookups: CurrentTables::new(parts.detections.lookups),
         clock: parts.clock,

@@ -20,11 +20,14 @@ use parquet::{
 use super::Rows;
 use crate::{LakeError, schema};
 
-/// How many rows are encoded at a time: enough that a column's pages fill, few enough that the
-/// columns stay in memory.
-const ROWS_PER_ENCODE: usize = 32_768;
+/// How many rows are encoded at a time: enough that the work for each column does not count, few
+/// enough that the columns stay near the processor.
+const ROWS_PER_ENCODE: usize = 16_384;
 /// The same in raw bytes, for long records.
-const BYTES_PER_ENCODE: usize = 32 << 20;
+const BYTES_PER_ENCODE: usize = 8 << 20;
+/// Rows not yet encoded take about this many times their raw bytes: normalized fields repeat values,
+/// and columns double as they grow.
+const ROWS_PER_RAW: usize = 3;
 
 /// A Parquet file in memory, not yet part of a table.
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ pub struct TableWriter {
     rows: Rows,
     rows_total: u64,
     bytes_pending: usize,
+    /// What open and closed files take in memory.
+    bytes_encoded: usize,
     open: BTreeMap<Day, OpenFile>,
     /// The schema of the open files.
     open_schema: Option<SchemaRef>,
@@ -95,6 +100,7 @@ impl TableWriter {
             rows: Rows::new(own, columns_max),
             rows_total: 0,
             bytes_pending: 0,
+            bytes_encoded: 0,
             open: BTreeMap::new(),
             open_schema: None,
             files: Vec::new(),
@@ -106,6 +112,12 @@ impl TableWriter {
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.rows_total
+    }
+
+    /// About how many bytes of memory it takes.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        self.bytes_pending * ROWS_PER_RAW + self.bytes_encoded
     }
 
     /// On how many days they fall.
@@ -160,6 +172,10 @@ impl TableWriter {
         for (day, part) in split_by_day(&batch, &self.table)? {
             self.write(day, &part)?;
         }
+        let open = self.open.values().map(|file| &file.writer);
+        let open = open.map(|writer| writer.memory_size() + writer.bytes_written());
+        let closed = self.files.iter().map(|file| file.bytes.len());
+        self.bytes_encoded = open.chain(closed).sum();
         Ok(())
     }
 
