@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use base::{Problem, SystemClock, Timestamp};
+use base::{Clock as _, Problem, SystemClock, Timestamp};
 use vet::Backtest;
 
 use crate::{
@@ -51,9 +51,13 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
         tell_problems(&project.notes, output);
         return Ok(crate::FILES);
     }
+    let lake = host.lake()?;
+    for (_, report) in serve::refresh_lookups(&lake, &whole.lookups, SystemClock.now()).await? {
+        output::problem(&report, output);
+    }
     let mut progress = Progress::new("events", 0);
     let mut told = |table: &str, done, total| progress.at(table, done, total);
-    let done = serve::backtest(host.lake()?, trial, range, &SystemClock, &mut told).await;
+    let done = serve::backtest(lake, trial, range, &SystemClock, &mut told).await;
     progress.clear();
     let (outcome, spent) = done?;
     match output {

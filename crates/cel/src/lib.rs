@@ -49,8 +49,8 @@ use quick::{Answer, Quick, Quickly};
 pub use check::{Checked, Declarations, Schema, check};
 pub use error::{CelError, CelErrorKind, EvalError};
 pub use lookup::{
-    FileTables, KeyKind, LookupError, LookupErrorKind, LookupFormat, LookupSpec, Lookups,
-    Refreshed, Row,
+    KeyKind, LookupError, LookupErrorKind, LookupFormat, LookupSpec, Lookups, Refreshed, Row,
+    Tables,
 };
 pub use macros::{MacroError, MacroErrorKind, MacroSpec, MacroTest, Macros, Parameter};
 pub use necessary::{FieldTest, Literal, Necessary, Predicate};

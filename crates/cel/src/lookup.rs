@@ -1,11 +1,11 @@
 //! Lookup tables: what expressions know beyond the event.
 
 mod error;
-mod files;
 mod mmdb;
 mod read;
 mod spec;
 mod table;
+mod tables;
 
 use std::{fmt, sync::Arc};
 
@@ -14,8 +14,9 @@ use base::{Object, Timestamp};
 pub(crate) use mmdb::Any;
 
 pub use error::{LookupError, LookupErrorKind};
-pub use files::{FileTables, Refreshed};
+
 pub use spec::{KeyKind, LookupFormat, LookupSpec};
+pub use tables::{Refreshed, Tables};
 
 /// A row of a lookup table: its columns by name.
 pub type Row = Arc<Object<'static>>;

@@ -303,7 +303,7 @@ mod tests {
             (
                 "lookups:\n  - {name: a, file: a.csv, key: k, colour: red}",
                 "DAB0284 2:5 the lookup table doesn't read: unknown field `colour`, expected one \
-                 of `name`, `file`, `format`, `key`, `kind`, `columns`, `valid_from`, \
+                 of `name`, `file`, `sql`, `format`, `key`, `kind`, `columns`, `valid_from`, \
                  `valid_until`, `refresh_seconds`",
             ),
             ("lookups:\n  - {name: a, file: a.csv}", "DAB0284 2:5 the table `a` needs a `key`"),

@@ -67,6 +67,14 @@ pub enum ServeError {
         /// See [`detect::Counts::evicted`].
         evicted: u64,
     },
+    /// The query of a lookup table can't be run.
+    #[error("the query of the lookup table `{table}` can't be run: {reason}")]
+    LookupQuery {
+        /// The table.
+        table: String,
+        /// Why.
+        reason: String,
+    },
     /// A quarantined record that does not exist.
     #[error("there is no quarantined record `{id}`")]
     NoSuchRecord {
@@ -84,6 +92,7 @@ impl Explain for ServeError {
             Self::Listen { .. } => "DAB0704",
             Self::Task { .. } => "DAB0705",
             Self::NoSuchRecord { .. } => "DAB0706",
+            Self::LookupQuery { .. } => "DAB0286",
             Self::CorrelationLosses { .. } => "DAB0236",
             Self::CorrelationState { .. } => "DAB0237",
         })
@@ -114,6 +123,9 @@ impl Explain for ServeError {
             }
             Self::CorrelationState { .. } => {
                 "look at what wrote there; correlations count again from now on".into()
+            }
+            Self::LookupQuery { .. } => {
+                "try the query with `dab sql`; until it runs, the table stays as it was".into()
             }
             Self::NoSuchRecord { .. } => "`dab quarantine list` shows the ids".into(),
         })

@@ -31,7 +31,7 @@ pub use bucket_lane::BucketSpec;
 pub use error::ServeError;
 pub use happening::{Happening, Observer};
 pub use pipeline::{Parts, replay, run};
-pub use reload::{DetectionSource, Detections};
+pub use reload::{DetectionSource, Detections, refresh_lookups};
 pub use replay::{Replayed, bytes_of, quarantined};
 pub use status::{RATE_SECONDS, SourceStatus, Status};
 pub use stop::{Stop, StopSwitch, stop_signal};

@@ -31,7 +31,7 @@ use crate::{
     happening::{Happening, Observer},
     lane::{Lane, Stages},
     push_lane,
-    reload::{CurrentTables, DetectionSource, Detections, keep_current},
+    reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
     replay::{self, Replayed},
     status::{Board, Status},
     stop::stop_signal,
@@ -80,6 +80,8 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
     let newer = parts.newer_detections.clone();
     let (stages, decoders) = compose(parts, stop.clone())?;
+    // What expressions ask is there before the first event.
+    refresh(&stages).await?;
     let alerts = Arc::clone(&stages.alerts);
     let mut tasks = JoinSet::new();
     for spec in buckets {
@@ -121,6 +123,7 @@ pub async fn replay(parts: Parts, ids: Option<&BTreeSet<String>>) -> Result<Repl
     let _lock = parts.lake.lock()?;
     let (_switch, stop) = stop_signal();
     let (stages, decoders) = compose(parts, stop)?;
+    refresh(&stages).await?;
     let replayed = replay::replay(&stages, &decoders, ids).await?;
     stages.alerts.end_wait(true).await?;
     deliver_round(&stages.alerts).await?;

@@ -5,12 +5,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::{Problem, Report};
-use cel::{FileTables, Refreshed};
+use base::{Problem, Report, Timestamp};
+use cel::{Refreshed, Tables};
 use detect::{Correlation, Matcher};
+use lake::{
+    Lake,
+    query::{Engine, OutputFormat, QuerySettings, render},
+};
 
 use crate::{
-    Stop,
+    ServeError, Stop,
     happening::Happening,
     lane::{Stages, blocking},
 };
@@ -26,7 +30,7 @@ pub struct Detections {
     /// The correlations over their matches, those that others stand on first.
     pub correlations: Vec<Arc<Correlation>>,
     /// The tables that expressions ask.
-    pub lookups: Arc<FileTables>,
+    pub lookups: Arc<Tables>,
     /// What is wrong with the rules and log sources: what each names is left out.
     pub problems: Vec<Report>,
 }
@@ -94,41 +98,81 @@ async fn replace(stages: &Stages, newer: Detections) -> Result<bool, Problem> {
 
 /// The tables that are asked now.
 #[derive(Debug)]
-pub(crate) struct CurrentTables(std::sync::Mutex<Arc<FileTables>>);
+pub(crate) struct CurrentTables(std::sync::Mutex<Arc<Tables>>);
 
 impl CurrentTables {
-    pub(crate) const fn new(tables: Arc<FileTables>) -> Self {
+    pub(crate) const fn new(tables: Arc<Tables>) -> Self {
         Self(std::sync::Mutex::new(tables))
     }
 
-    fn get(&self) -> Arc<FileTables> {
+    fn get(&self) -> Arc<Tables> {
         Arc::clone(&self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    fn replace(&self, tables: Arc<FileTables>) {
+    fn replace(&self, tables: Arc<Tables>) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tables;
     }
 }
 
-/// Looks at the files of the tables that are due.
-async fn refresh(stages: &Stages) -> Result<(), Problem> {
-    let (tables, now) = (stages.lookups.get(), stages.clock.now());
-    if tables.due(now).is_empty() {
-        return Ok(());
+/// Looks at what the tables that are due are made of, and tells of what can't be used.
+pub(crate) async fn refresh(stages: &Stages) -> Result<(), Problem> {
+    let tables = stages.lookups.get();
+    for (table, report) in refresh_lookups(&stages.lake, &tables, stages.clock.now()).await? {
+        tracing::warn!(table, problem = %report, "a lookup table stays as it was");
+        let source = "lookup tables";
+        stages.observer.happened(&Happening::Trouble { source, report: &report });
     }
-    for (table, refreshed) in blocking("lookup tables", move || tables.refresh(now)).await? {
-        match refreshed {
-            Refreshed::Unchanged => {}
-            Refreshed::Replaced { version, rows } => {
-                tracing::info!(table, version, rows, "a lookup table has changed");
+    Ok(())
+}
+
+/// Reads the files and runs the queries of the tables that are due. Answers what is wrong with those
+/// that stay as they were.
+///
+/// # Errors
+///
+/// If a task ends by itself.
+pub async fn refresh_lookups(
+    lake: &Arc<Lake>,
+    tables: &Arc<Tables>,
+    now: Timestamp,
+) -> Result<Vec<(String, Report)>, Problem> {
+    let mut problems = Vec::new();
+    let mut note = |table: String, refreshed| match refreshed {
+        Refreshed::Unchanged => {}
+        Refreshed::Replaced { version, rows } => {
+            tracing::info!(table, version, rows, "a lookup table has changed");
+        }
+        Refreshed::Kept(problem) => problems.push((table, Problem::from(problem).report())),
+    };
+    if tables.has_due_files(now) {
+        let of_files = Arc::clone(tables);
+        for (table, refreshed) in blocking("lookup tables", move || of_files.refresh(now)).await? {
+            note(table, refreshed);
+        }
+    }
+    let mut failed = Vec::new();
+    for (table, sql) in tables.due_queries(now) {
+        let engine = Engine::new(Arc::clone(lake) as _, QuerySettings::default());
+        match engine.sql(&sql).await {
+            Ok(rows) => {
+                let of_query = Arc::clone(tables);
+                let name = table.clone();
+                let taken = blocking("lookup tables", move || {
+                    let mut json = Vec::new();
+                    // Writing to memory does not fail.
+                    render(&rows, OutputFormat::Json, None, &mut json).unwrap_or_default();
+                    of_query.take(&name, Some(json), now)
+                });
+                note(table, taken.await?);
             }
-            Refreshed::Kept(problem) => {
-                let report = Problem::from(problem).report();
-                tracing::warn!(table, problem = %report, "a lookup table stays as it was");
-                let source = "lookup tables";
-                stages.observer.happened(&Happening::Trouble { source, report: &report });
+            Err(error) => {
+                tables.take(&table, None, now);
+                let query =
+                    ServeError::LookupQuery { table: table.clone(), reason: error.to_string() };
+                failed.push((table, Problem::from(query).report()));
             }
         }
     }
-    Ok(())
+    problems.extend(failed);
+    Ok(problems)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base::{Clock as _, FixedClock, Timestamp, limits};
-use cel::{Environment, FileTables};
+use cel::{Environment, Tables};
 use collect::{BucketSettings, Location};
 use decode::{Decoder, LogSource};
 use detect::{Definitions, FullScan, RuleSet, load_documents};
@@ -111,7 +111,7 @@ impl Building {
     }
 
     fn detections(&self) -> Detections {
-        let mut tables = FileTables::default();
+        let mut tables = Tables::default();
         if let Some(spec) = &self.lookups {
             let spec = serde_json::from_str(spec).unwrap();
             tables.add(self.folder.path(), spec, self.clock.now()).unwrap();

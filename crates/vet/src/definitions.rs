@@ -7,7 +7,7 @@ use std::{
 };
 
 use base::{Place, Timestamp};
-use cel::{Environment, FileTables, Macros, Schema};
+use cel::{Environment, Macros, Schema, Tables};
 use decode::{Layout, LogSource};
 use detect::{
     Defined, Definitions, KnownLogSource, Values, may_define, placeholder_lines, read_definitions,
@@ -51,8 +51,8 @@ impl Project {
         Definitions { placeholders, environment, log_sources }
     }
 
-    fn tables(&mut self, found: &[(&Path, Defined)]) -> FileTables {
-        let mut tables = FileTables::default();
+    fn tables(&mut self, found: &[(&Path, Defined)]) -> Tables {
+        let mut tables = Tables::default();
         for (path, defined) in found {
             let folder = path.parent().unwrap_or(Path::new(""));
             for spec in &defined.lookups {

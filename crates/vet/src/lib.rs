@@ -22,7 +22,7 @@ use std::{
 };
 
 use base::{Explain, Place, Problem, Report};
-use cel::FileTables;
+use cel::Tables;
 use decode::LogSource;
 use detect::{Correlation, Document, LogSourceSelector, Rule, RuleSet, load_documents};
 
@@ -51,7 +51,7 @@ pub struct Project {
     /// How many macros the rules share.
     pub macros: usize,
     /// The lookup tables that expressions ask.
-    pub lookups: Arc<FileTables>,
+    pub lookups: Arc<Tables>,
     /// The log sources, by name: the user's, and the shipped ones that the user did not replace.
     pub log_sources: Vec<LogSource>,
     /// What is wrong, in the order of files: what each names is left out.

@@ -13,8 +13,12 @@ use super::error::{LookupError, LookupErrorKind};
 pub struct LookupSpec {
     /// Its name in expressions.
     pub name: String,
-    /// Its file, relative to the file that declares it.
+    /// Its file, relative to the file that declares it; empty where there is a query.
+    #[serde(default)]
     pub file: String,
+    /// The query that answers its rows, over the tables of the lake.
+    #[serde(default)]
+    pub sql: Option<String>,
     /// What the file holds; by default as its name ends.
     #[serde(default)]
     pub format: Option<LookupFormat>,
@@ -79,6 +83,9 @@ impl LookupSpec {
     /// What the file holds.
     #[must_use]
     pub fn format(&self) -> Option<LookupFormat> {
+        if self.sql.is_some() {
+            return Some(LookupFormat::Ndjson);
+        }
         self.format.or_else(|| match self.file.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
             "csv" => Some(LookupFormat::Csv),
             "json" => Some(LookupFormat::Json),
@@ -110,6 +117,20 @@ impl LookupSpec {
         if name.is_empty() || !name.chars().all(is_word) {
             return Some(format!("`{name}` is no name for a table: use letters, digits and `_`"));
         }
+        match (self.file.is_empty(), &self.sql) {
+            (true, None) => return Some(format!("the table `{name}` needs a `file` or `sql`")),
+            (false, Some(_)) => {
+                return Some(format!("the table `{name}` has both a `file` and `sql`"));
+            }
+            (true, Some(_)) if self.format.is_some() => {
+                return Some(format!("the rows of `{name}` come from `sql` and have no `format`"));
+            }
+            (true, Some(_)) if self.columns.is_empty() => {
+                let message = format!("the table `{name}` must name the `columns` of its query");
+                return Some(message);
+            }
+            _ => {}
+        }
         match (self.format(), &self.key) {
             (None, _) => Some(format!("`{}` ends in no known way: say its `format`", self.file)),
             (Some(LookupFormat::Mmdb), None) if self.valid_from.is_none() => None,
@@ -133,6 +154,20 @@ mod tests {
             ("{name: geo, file: geo.MMDB}", Ok(LookupFormat::Mmdb)),
             ("{name: a, file: a.txt, key: k, format: ndjson}", Ok(LookupFormat::Ndjson)),
             ("{name: a, file: a.csv}", Err("the table `a` needs a `key`")),
+            ("{name: a, sql: SELECT 1, key: k, columns: {n: n}}", Ok(LookupFormat::Ndjson)),
+            ("{name: a, key: k}", Err("the table `a` needs a `file` or `sql`")),
+            (
+                "{name: a, file: a.csv, sql: SELECT 1, key: k}",
+                Err("the table `a` has both a `file` and `sql`"),
+            ),
+            (
+                "{name: a, sql: SELECT 1, key: k, format: csv}",
+                Err("the rows of `a` come from `sql` and have no `format`"),
+            ),
+            (
+                "{name: a, sql: SELECT 1, key: k}",
+                Err("the table `a` must name the `columns` of its query"),
+            ),
             (
                 "{name: a, file: a.txt, key: k}",
                 Err("`a.txt` ends in no known way: say its `format`"),

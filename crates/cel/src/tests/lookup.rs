@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use base::{Explain as _, Object, Timestamp};
 
 use super::{defined, sign_in};
-use crate::{CelValue, EvalError, FileTables, Program, Refreshed};
+use crate::{CelValue, EvalError, Program, Refreshed, Tables};
 
 const DECLARATIONS: &str = "
 lookups:
@@ -77,11 +77,11 @@ fn mmdb() -> Vec<u8> {
     [tree, vec![0; 16], data, marker, metadata].concat()
 }
 
-fn tables() -> (tempfile::TempDir, Arc<FileTables>) {
+fn tables() -> (tempfile::TempDir, Arc<Tables>) {
     let root = tempfile::tempdir().unwrap();
     write(root.path());
     let specs = defined(DECLARATIONS);
-    let (tables, problems) = FileTables::open(root.path(), specs, Timestamp::default());
+    let (tables, problems) = Tables::open(root.path(), specs, Timestamp::default());
     assert_eq!(problems, []);
     (root, Arc::new(tables))
 }
@@ -181,7 +181,7 @@ fn says_what_is_wrong_with_a_file() {
         fs::write(root.path().join(format!("a.{name}")), content).unwrap();
         let text = format!("lookups: [{{name: t, {declaration}}}]");
         let specs = defined(&text);
-        let (_, problems) = FileTables::open(root.path(), specs, Timestamp::default());
+        let (_, problems) = Tables::open(root.path(), specs, Timestamp::default());
         let Some(base::Place::File { path, line, .. }) = problems[0].place() else { panic!() };
         let file = Path::new(&path).file_name().unwrap().to_string_lossy();
         assert_eq!(format!("{} {file}:{line}", problems[0].code().0), expected, "{content}");

@@ -165,3 +165,40 @@ async fn a_running_pipeline_looks_by_itself() {
     switch.stop();
     looking.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_table_may_be_what_a_query_over_the_lake_answers() {
+    let mut building = Building::new();
+    building.log("a.json", &[event(1, "north", "open")]);
+    building.run().await;
+    building.detections = "title: A door never seen\nid: unseen\nlogsource: {product: doors}\n\
+                           cel: '!list.contains(\"seen\", door)'\ndedup: [door]\n"
+        .to_owned();
+    building.lookups = Some(
+        r#"{"name": "seen", "sql": "SELECT door, count(*) AS n FROM doors GROUP BY door",
+            "key": "door", "columns": {"n": "n"}}"#
+            .to_owned(),
+    );
+    building.told.take();
+    building.log("b.json", &[event(2, "north", "open"), event(3, "south", "open")]);
+    building.run().await;
+    assert_eq!(building.told.take(), ["alert south"], "the query was run before the first event");
+    let mut running = Running::start(building).await;
+    running.look().await;
+    assert_eq!(running.log("c.json", &[event(4, "south", "open")]).await, [""; 0]);
+    assert_eq!(running.log("d.json", &[event(5, "east", "open")]).await, ["alert east"]);
+
+    // A query that can't be run is told of, and once for each time that it is due.
+    let mut broken = Building::new();
+    broken.lookups = Some(
+        r#"{"name": "seen", "sql": "SELECT a FROM nothing", "key": "a", "columns": {"a": "a"}}"#
+            .to_owned(),
+    );
+    let mut running = Running::start(broken).await;
+    running.look().await;
+    running.look().await;
+    assert_eq!(running.building.told.take(), ["trouble lookup tables DAB0286"]);
+    running.building.clock.advance(Duration::from_secs(300));
+    running.look().await;
+    assert_eq!(running.building.told.take(), ["trouble lookup tables DAB0286"]);
+}

@@ -1,4 +1,7 @@
-//! Lookup tables that are read from files, and read again when the files change.
+//! Lookup tables that are read from files or made by queries, and again when these change.
+//!
+//! Files are read here. Queries are run by whoever has the lake, who is told which are due and hands
+//! back their rows; until the first time such a table is empty.
 //!
 //! Whether a table is due is decided by the time alone. A file that can't be read, or is not as it
 //! should be, leaves the table as it was; whoever asked for the refresh is told.
@@ -22,9 +25,9 @@ use super::{
     table::Table,
 };
 
-/// Lookup tables in files.
+/// Lookup tables.
 #[derive(Debug, Default)]
-pub struct FileTables {
+pub struct Tables {
     tables: BTreeMap<String, Watched>,
 }
 
@@ -58,7 +61,7 @@ pub enum Refreshed {
     Kept(LookupError),
 }
 
-impl FileTables {
+impl Tables {
     /// Reads the tables, whose files are relative to `root`. Answers those that could be read, and
     /// what is wrong with the others.
     #[must_use]
@@ -88,26 +91,49 @@ impl FileTables {
         if self.tables.contains_key(&spec.name) {
             return Err(spec.error(LookupErrorKind::Duplicate(spec.name.clone())));
         }
-        let table = Arc::new(read::read(&spec, &path.to_string_lossy(), bytes(&spec, &path)?)?);
-        let current = RwLock::new(Current { table, looked: now });
+        let (read, looked) = match &spec.sql {
+            Some(_) => (Vec::new(), Timestamp::MIN),
+            None => (bytes(&spec, &path)?, now),
+        };
+        let table = Arc::new(read::read(&spec, &path.to_string_lossy(), read)?);
+        let current = RwLock::new(Current { table, looked });
         self.tables.insert(spec.name.clone(), Watched { spec, path, current });
         Ok(())
     }
 
-    /// The tables whose files are to be looked at.
+    /// Whether files are to be looked at.
     #[must_use]
-    pub fn due(&self, now: Timestamp) -> Vec<&str> {
-        let is_due = |watched: &&Watched| {
-            let looked = watched.read().looked;
-            looked.plus(Duration::from_secs(watched.spec.refresh_seconds)) <= now
-        };
-        self.tables.values().filter(is_due).map(|watched| watched.spec.name.as_str()).collect()
+    pub fn has_due_files(&self, now: Timestamp) -> bool {
+        self.tables.values().any(|watched| watched.spec.sql.is_none() && watched.is_due(now))
     }
 
     /// Looks at the files of the tables that are due, and answers what became of each.
     pub fn refresh(&self, now: Timestamp) -> Vec<(String, Refreshed)> {
-        let due = self.due(now).into_iter().filter_map(|name| self.tables.get(name));
+        let of_files = self.tables.values().filter(|watched| watched.spec.sql.is_none());
+        let due = of_files.filter(|watched| watched.is_due(now));
         due.map(|watched| (watched.spec.name.clone(), watched.refresh(now))).collect()
+    }
+
+    /// The queries that are to be run, with the names of their tables.
+    #[must_use]
+    pub fn due_queries(&self, now: Timestamp) -> Vec<(String, String)> {
+        let due = self.tables.values().filter(|watched| watched.is_due(now));
+        due.filter_map(|watched| Some((watched.spec.name.clone(), watched.spec.sql.clone()?)))
+            .collect()
+    }
+
+    /// Takes in the rows of a table's query: a JSON object in each line; `None` if it could not be
+    /// run, so that it is due again after a while.
+    pub fn take(&self, table: &str, rows: Option<Vec<u8>>, now: Timestamp) -> Refreshed {
+        match (self.tables.get(table), rows) {
+            (Some(watched), Some(rows)) => watched.replace(Ok(rows), now),
+            (Some(watched), None) => {
+                let current = watched.current.write();
+                current.unwrap_or_else(PoisonError::into_inner).looked = now;
+                Refreshed::Unchanged
+            }
+            (None, _) => Refreshed::Unchanged,
+        }
     }
 
     /// The version of a table: a hash of its file's content.
@@ -122,9 +148,19 @@ impl Watched {
         self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_due(&self, now: Timestamp) -> bool {
+        let looked = self.read().looked;
+        looked == Timestamp::MIN
+            || looked.plus(Duration::from_secs(self.spec.refresh_seconds)) <= now
+    }
+
     fn refresh(&self, now: Timestamp) -> Refreshed {
+        self.replace(bytes(&self.spec, &self.path), now)
+    }
+
+    fn replace(&self, bytes: Result<Vec<u8>, LookupError>, now: Timestamp) -> Refreshed {
         let known = self.read().table.version;
-        let read = bytes(&self.spec, &self.path).and_then(|bytes| {
+        let read = bytes.and_then(|bytes| {
             if read::hash(&bytes) == known {
                 return Ok(None);
             }
@@ -144,7 +180,7 @@ impl Watched {
     }
 }
 
-impl Lookups for FileTables {
+impl Lookups for Tables {
     fn names(&self) -> Vec<String> {
         self.tables.keys().cloned().collect()
     }
