@@ -68,7 +68,31 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
         "last error",
     ];
     output::rows(header, &rows, output);
+    rule_errors(&status, output);
     Ok(crate::FINE)
+}
+
+/// Rules that could not be evaluated on some events; where only rows of one kind are wanted, they are
+/// left to `--output json`.
+fn rule_errors(status: &Status, output: Output) {
+    if status.rule_errors.is_empty() || output != Output::Table {
+        return;
+    }
+    output::line("\nrules that could not be evaluated on some events, and did not match them:");
+    let rows: Vec<_> = status
+        .rule_errors
+        .iter()
+        .map(|failed| {
+            [
+                failed.title.clone(),
+                failed.count.to_string(),
+                failed.event_id.clone(),
+                failed.message.clone(),
+                format!("{}:{}", failed.file, failed.line),
+            ]
+        })
+        .collect();
+    output::rows(["rule", "events", "last event", "message", "file"], &rows, output);
 }
 
 /// Every log source can be posted to; those that never were are not listed.

@@ -332,6 +332,10 @@ pub const CORRELATION_EVENT_VALUES_MAX: usize = 100;
 /// crash, so many are taken in again.
 pub const CORRELATION_JOURNAL_MAX: usize = 32;
 
+/// How many of the rules that could not be evaluated on some events the status names, those that
+/// failed most: it is read by people, and written anew every few seconds.
+pub const STATUS_RULE_ERRORS_MAX: usize = 100;
+
 /// How many matches a backtest keeps: about 1 KB each. A rule that finds more is not one to be looked
 /// at match by match.
 pub const BACKTEST_MATCHES_MAX: usize = 500_000;

@@ -13,6 +13,7 @@ mod reloadable;
 use std::sync::Arc;
 
 pub use engine::Engine;
+pub use failures::RuleFailures;
 pub use full_scan::FullScan;
 pub use reloadable::Reloadable;
 
@@ -30,6 +31,6 @@ pub trait Matcher: Send + Sync + std::fmt::Debug {
     /// The rules, in order.
     fn rules(&self) -> Arc<[Arc<Rule>]>;
 
-    /// The rules whose evaluation failed: their id, how often, and the last message.
-    fn errors(&self) -> Vec<(String, u64, String)>;
+    /// The rules whose evaluation failed, in order.
+    fn errors(&self) -> Vec<RuleFailures>;
 }

@@ -226,7 +226,7 @@ fn a_cel_expression_that_fails_on_an_event_fails_alone() {
     let engine = Engine::new(rules, &BTreeMap::new());
     engine.evaluate(&event, &mut Vec::new());
     let failures = engine.errors();
-    assert_eq!((failures.len(), failures[0].0.as_str(), failures[0].1), (1, "fails", 1));
+    assert_eq!((failures.len(), failures[0].rule.as_str(), failures[0].count), (1, "fails", 1));
 }
 
 #[test]

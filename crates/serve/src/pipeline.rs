@@ -33,6 +33,7 @@ use crate::{
     push_lane,
     reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
     replay::{self, Replayed},
+    rule_errors,
     status::{Board, Status},
     stop::stop_signal,
 };
@@ -107,6 +108,7 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
         alerts.end_wait(true).await?;
     }
     deliver_round(&alerts).await?;
+    rule_errors::note(&stages);
     stages.board.stopped(stages.clock.now());
     stages.board.publish(&stages.lake, stages.clock.now()).await?;
     drop(lock);
@@ -239,6 +241,7 @@ async fn start_http(
 async fn publish_status(stages: Arc<Stages>) {
     let mut stop = stages.stop.clone();
     while !stop.is_stopped() {
+        rule_errors::note(&stages);
         let published = stages.board.publish(&stages.lake, stages.clock.now()).await;
         if let Err(error) = published {
             tracing::warn!(%error, "the status can't be written");

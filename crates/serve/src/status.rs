@@ -1,11 +1,11 @@
 //! What each source is doing, for `dab status`.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use base::{Report, Timestamp};
+use base::{Report, Timestamp, limits};
 use lake::{Lake, LakeError, batch::Manifest};
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +34,31 @@ pub struct Status {
     pub detections: usize,
     /// How many rule files or log sources have a problem.
     pub project_problems: usize,
+    /// The rules that could not be evaluated on some events since they were loaded, those that failed
+    /// most first; at most [`limits::STATUS_RULE_ERRORS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rule_errors: Vec<RuleErrors>,
     /// The sources, by name.
     pub sources: BTreeMap<String, SourceStatus>,
+}
+
+/// A rule that could not be evaluated on some events: it did not match them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RuleErrors {
+    /// Its id.
+    pub rule: String,
+    /// Its title.
+    pub title: String,
+    /// Its file.
+    pub file: String,
+    /// The line it begins on.
+    pub line: u32,
+    /// On how many events.
+    pub count: u64,
+    /// The id of the last of them.
+    pub event_id: String,
+    /// What happened there.
+    pub message: String,
 }
 
 /// A source. Counts are since the process began.
@@ -84,12 +107,15 @@ struct Inner {
     status: Status,
     /// When how many events were committed, for rates.
     recent: BTreeMap<String, VecDeque<(Timestamp, u64)>>,
+    /// The ids of the rules that could not be evaluated on some events.
+    failing: HashSet<String>,
     changed: bool,
 }
 
 impl Board {
     pub(crate) fn new(status: Status) -> Self {
-        Self(Mutex::new(Inner { status, recent: BTreeMap::new(), changed: true }))
+        let (recent, failing) = (BTreeMap::new(), HashSet::new());
+        Self(Mutex::new(Inner { status, recent, failing, changed: true }))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -105,6 +131,19 @@ impl Board {
         let mut inner = self.inner();
         (inner.status.detections, inner.status.project_problems) = (detections, problems);
         inner.changed = true;
+    }
+
+    /// Notes which rules could not be evaluated. Answers those of which it was not known.
+    pub(crate) fn rule_errors(&self, mut errors: Vec<RuleErrors>) -> Vec<RuleErrors> {
+        errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.rule.cmp(&b.rule)));
+        let mut inner = self.inner();
+        let is_new = |one: &&RuleErrors| !inner.failing.contains(&one.rule);
+        let new = errors.iter().filter(is_new).cloned().collect();
+        inner.failing = errors.iter().map(|one| one.rule.clone()).collect();
+        errors.truncate(limits::STATUS_RULE_ERRORS_MAX);
+        inner.changed |= inner.status.rule_errors != errors;
+        inner.status.rule_errors = errors;
+        new
     }
 
     pub(crate) fn stopped(&self, now: Timestamp) {
@@ -151,7 +190,7 @@ impl Board {
         let horizon = now.minus(std::time::Duration::from_secs(RATE_SECONDS));
         let since = horizon.max(inner.status.started);
         let span = now.since(since).as_secs_f64().max(1.0);
-        let Inner { status, recent, changed } = &mut *inner;
+        let Inner { status, recent, changed, .. } = &mut *inner;
         for (name, commits) in recent {
             while commits.front().is_some_and(|(at, _)| *at < horizon) {
                 commits.pop_front();

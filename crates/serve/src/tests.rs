@@ -17,9 +17,9 @@ use lake::Lake;
 use tempfile::TempDir;
 
 use crate::{
-    ALERTS_TABLE, BucketSpec, Detections, Happening, MATCHES_TABLE, Observer, Parts, Status,
-    bucket_lane::BucketLane, lane::Lane, pipeline::compose, quarantined, replay, run, spill::Spill,
-    stop_signal,
+    ALERTS_TABLE, BucketSpec, Detections, Happening, MATCHES_TABLE, Observer, Parts, RuleErrors,
+    Status, bucket_lane::BucketLane, lane::Lane, pipeline::compose, quarantined, replay, run,
+    spill::Spill, stop_signal,
 };
 
 mod correlations;
@@ -265,6 +265,41 @@ async fn the_status_is_written_when_it_changes() {
     stages.board.source("doors", |doors| doors.errors += 1);
     stages.board.publish(&lake, building.clock.now()).await.unwrap();
     assert_eq!(Status::read(&lake).await.unwrap().unwrap().sources["doors"].errors, 1);
+}
+
+#[tokio::test]
+async fn rules_that_fail_are_counted_and_told_of_once() {
+    let mut building = Building::new();
+    building.detections = format!(
+        "{FORCED}---\ntitle: Floors\nid: floors\nlog_source: doors\ncel: int(door) > 1 || action == \
+         'none'\n"
+    );
+    let doors = [event(1, "north", "open"), event(2, "7", "open"), event(3, "south", "open")];
+    building.log("a.json", &doors);
+    let status = building.run().await;
+    let mut told = building.told.take();
+    told.sort();
+    assert_eq!(told, ["alert ", "trouble rules DAB0708"]);
+    let [failed] = status.rule_errors.as_slice() else { panic!("{:?}", status.rule_errors) };
+    assert_eq!((failed.rule.as_str(), failed.count, failed.line), ("floors", 2, 11));
+    assert!(failed.message.contains("`south`"), "{}", failed.message);
+    let offset = doors[..2].concat().len();
+    assert!(failed.event_id.ends_with(&format!("-{offset:x}")), "{}", failed.event_id);
+    let written = Status::read(&building.lake()).await.unwrap().unwrap();
+    assert_eq!(written.rule_errors, status.rule_errors);
+
+    // What is known is not told again; what becomes known later is.
+    let (_switch, stop) = stop_signal();
+    let (stages, _) = compose(building.parts(DOORS), stop).unwrap();
+    let error = |rule: &str, count| RuleErrors { rule: rule.into(), count, ..failed.clone() };
+    let names =
+        |errors: Vec<RuleErrors>| errors.into_iter().map(|error| error.rule).collect::<Vec<_>>();
+    assert_eq!(names(stages.board.rule_errors(vec![error("a", 1)])), ["a"]);
+    let both = vec![error("a", 2), error("b", 3)];
+    assert_eq!(names(stages.board.rule_errors(both)), ["b"]);
+    assert_eq!(names(stages.board.status().rule_errors), ["b", "a"], "the worst first");
+    assert_eq!(names(stages.board.rule_errors(Vec::new())), [""; 0]);
+    assert_eq!(stages.board.status().rule_errors, []);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn holds(
                 return false;
             }
             Err(error) => {
-                failures.add(bound.rule, error.to_string());
+                failures.add(bound.rule, fields.event().id, error.to_string());
                 return false;
             }
         }

@@ -24,7 +24,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base::{Event, Match, SigmaRoute};
 
 use self::source::Source;
-use super::{Matcher, failures::Failures, plans::Plans};
+use super::{Matcher, RuleFailures, failures::Failures, plans::Plans};
 use crate::rule::Rule;
 
 /// Evaluates the rules that are routed to an event's log source, all at once.
@@ -64,7 +64,7 @@ impl Matcher for Engine {
         Arc::clone(&self.rules)
     }
 
-    fn errors(&self) -> Vec<(String, u64, String)> {
+    fn errors(&self) -> Vec<RuleFailures> {
         self.failures.list(&self.rules)
     }
 }

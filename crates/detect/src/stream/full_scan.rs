@@ -10,7 +10,9 @@ use base::{Event, Match, SigmaRoute};
 
 use crate::{
     rule::Rule,
-    stream::{Matcher, decide, failures::Failures, fields::Fields, plan::Plan, plans::Plans},
+    stream::{
+        Matcher, RuleFailures, decide, failures::Failures, fields::Fields, plan::Plan, plans::Plans,
+    },
 };
 
 /// Evaluates every rule that is routed to an event's log source, plainly.
@@ -62,7 +64,7 @@ impl Matcher for FullScan {
         Arc::clone(&self.rules)
     }
 
-    fn errors(&self) -> Vec<(String, u64, String)> {
+    fn errors(&self) -> Vec<RuleFailures> {
         self.failures.list(&self.rules)
     }
 }

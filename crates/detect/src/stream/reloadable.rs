@@ -10,7 +10,7 @@ use std::{
 
 use base::{Event, Match};
 
-use super::Matcher;
+use super::{Matcher, RuleFailures};
 use crate::rule::Rule;
 
 /// For how many of these matchers a thread remembers what is current.
@@ -95,7 +95,7 @@ impl Matcher for Reloadable {
         self.current().rules()
     }
 
-    fn errors(&self) -> Vec<(String, u64, String)> {
+    fn errors(&self) -> Vec<RuleFailures> {
         self.current().errors()
     }
 }

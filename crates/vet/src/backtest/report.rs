@@ -6,6 +6,7 @@ use std::{
 };
 
 use base::{Day, Match, RuleInfo};
+use detect::RuleFailures;
 use notify::Decision;
 use serde_json::{Value as Json, json};
 
@@ -35,8 +36,8 @@ pub struct RuleOutcome {
     pub alerts: u64,
     /// Its matches and alerts by day.
     pub days: BTreeMap<Day, (u64, u64)>,
-    /// How many events it could not be evaluated on, and why the last time.
-    pub errors: Option<(u64, String)>,
+    /// On what it could not be evaluated.
+    pub errors: Option<RuleFailures>,
 }
 
 /// What a backtest cost.
@@ -102,10 +103,10 @@ impl Outcome {
     }
 
     /// Adds what rules could not be evaluated on.
-    pub(super) fn add_errors(&mut self, errors: Vec<(String, u64, String)>) {
-        for (id, count, message) in errors {
-            if let Some(rule) = self.rules.iter_mut().find(|rule| rule.info.id == id) {
-                rule.errors = Some((count, message));
+    pub(super) fn add_errors(&mut self, errors: Vec<RuleFailures>) {
+        for failures in errors {
+            if let Some(rule) = self.rules.iter_mut().find(|one| one.info.id == failures.rule) {
+                rule.errors = Some(failures);
             }
         }
     }
@@ -145,8 +146,10 @@ impl Outcome {
             for (day, (matches, alerts)) in &rule.days {
                 out.push_str(&format!("    {day}  {matches:>8} matches  {alerts:>6} alerts\n"));
             }
-            if let Some((count, message)) = &rule.errors {
-                out.push_str(&format!("    can't be evaluated on {count} events: {message}\n"));
+            if let Some(RuleFailures { count, event_id, message, .. }) = &rule.errors {
+                out.push_str(&format!(
+                    "  can't be evaluated on {count} events, such as {event_id}: {message}\n"
+                ));
             }
         }
         let alerts = self.alerts();
@@ -225,8 +228,9 @@ impl Outcome {
                 "silent_matches": rule.silent,
                 "alerts": rule.alerts,
                 "days": days.collect::<Vec<_>>(),
-                "errors": errors.map(|(count, _)| count),
-                "error": errors.map(|(_, message)| message),
+                "errors": errors.map(|failures| failures.count),
+                "error": errors.map(|failures| &failures.message),
+                "error_event": errors.map(|failures| failures.event_id.to_string()),
             }));
         }
         each(json!({

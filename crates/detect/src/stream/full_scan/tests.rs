@@ -75,7 +75,7 @@ impl Matcher for Both {
         self.plain.rules()
     }
 
-    fn errors(&self) -> Vec<(String, u64, String)> {
+    fn errors(&self) -> Vec<crate::RuleFailures> {
         assert_eq!(self.fast.errors(), self.plain.errors());
         self.plain.errors()
     }
@@ -592,6 +592,6 @@ fn failures_of_one_rule_are_counted_and_disturb_no_other() {
     }
     let errors = matcher.errors();
     assert_eq!(errors.len(), 1, "{errors:?}");
-    assert_eq!((errors[0].0.as_str(), errors[0].1), ("a", 3));
-    assert!(errors[0].2.contains("divide by zero"), "{errors:?}");
+    assert_eq!((errors[0].rule.as_str(), errors[0].count), ("a", 3));
+    assert!(errors[0].message.contains("divide by zero"), "{errors:?}");
 }
