@@ -8,6 +8,8 @@
     reason = "a test that can't go on is to stop there; it reads where its corpora are"
 )]
 
+#[path = "scenarios/author.rs"]
+mod author;
 #[path = "scenarios/bad_input.rs"]
 mod bad_input;
 #[path = "scenarios/corpora.rs"]
