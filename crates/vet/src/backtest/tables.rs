@@ -33,6 +33,8 @@ impl Asked {
         self.fields.extend(reads.fields);
         self.is_anywhere |= reads.is_anywhere;
         let way = rule.needs(route);
+        // A need of a field that is not read would never be met.
+        self.fields.extend(way.iter().flatten().map(|need| need.field.clone()));
         self.is_open |= way.is_empty();
         if !self.ways.contains(&way) {
             self.ways.push(way);
