@@ -82,7 +82,8 @@ impl Pattern {
         }
     }
 
-    /// Lets every `-` and `/` that begins a word stand for all dashes (`\B[-/]\b`).
+    /// Lets every dash that begins a word stand for all of them: pySigma's `\B[-/]\b`, with the three
+    /// longer dashes that the specification 2.1 names besides.
     pub(crate) fn dash(&mut self) {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in self.parts.drain(..) {
@@ -220,7 +221,7 @@ fn dash_text(bytes: &[u8], parts: &mut Vec<Part>) {
     let mut previous = None;
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
-        let begins_word = matches!(char, '-' | '/')
+        let begins_word = DASHES.contains(&char)
             && !previous.is_some_and(is_word)
             && chars.peek().copied().is_some_and(is_word);
         if begins_word {

@@ -456,19 +456,11 @@ impl Node {
         }
         match self {
             Self::Struct(inner) => inner.present.0.append_n(missing, false),
-            Self::Text(builder) | Self::Json(builder) => {
-                for _ in 0..missing {
-                    builder.append_null();
-                }
-            }
+            Self::Text(builder) | Self::Json(builder) => builder.append_nulls(missing),
             Self::Int(builder) => builder.append_nulls(missing),
             Self::Float(builder) => builder.append_nulls(missing),
             Self::Bool(builder) => builder.append_nulls(missing),
-            Self::TextList(builder) => {
-                for _ in 0..missing {
-                    builder.append(false);
-                }
-            }
+            Self::TextList(builder) => builder.append_nulls(missing),
             Self::Foreign(_) => {}
         }
     }

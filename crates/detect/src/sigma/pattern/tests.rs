@@ -76,6 +76,7 @@ fn dashes_at_the_start_of_a_word_are_interchangeable() {
     };
     for dash in DASHES {
         assert!(test(" -enc ", &format!("x {dash}enc y")), "{dash}");
+        assert!(test(&format!("{dash}enc"), "x -enc y"), "{dash} in the rule");
         assert!(test("/a -b", &format!("x {dash}a {dash}b")), "{dash}");
         // Not the one inside a word.
         assert_eq!(test("-no-profile", &format!("{dash}no{dash}profile")), dash == '-');
