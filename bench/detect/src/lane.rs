@@ -1,7 +1,7 @@
 //! The lanes: events made from logs that others recorded, one JSON object a line.
 //!
-//! Both engines are handed the same lines. Windows records in the form that parsers of event logs
-//! write are flattened before, as collectors do.
+//! Both engines are handed the same lines: the fields that dab's decoder makes of a record, so that
+//! Windows events are flat whichever collector wrote them.
 
 use std::{
     fs,
@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dab_decode::LogSource;
+use dab_base::{ObjectHash, Timestamp};
+use dab_decode::{At, Decoder, LogSource};
 use serde_json::{Value, json};
 
 use crate::{Arguments, Failure, mutate::mutate, rules, witness};
@@ -35,7 +36,10 @@ struct Recipe {
     name: &'static str,
     log_source: &'static str,
     rules: RuleSet,
+    /// Reads what was recorded.
     make: fn(&Path) -> Result<Vec<Value>, Failure>,
+    /// Which events are taken, once they are decoded.
+    keep: fn(&Value) -> bool,
 }
 
 const RECIPES: &[Recipe] = &[
@@ -44,38 +48,50 @@ const RECIPES: &[Recipe] = &[
         log_source: "windows_events",
         rules: RuleSet::SigmaHq,
         make: recorded_attacks,
+        keep: all,
     },
     Recipe {
         name: "flat",
         log_source: "windows_events",
         rules: RuleSet::SigmaHq,
         make: without_message,
+        keep: all,
     },
     Recipe {
         name: "evtx",
         log_source: "windows_events",
         rules: RuleSet::SigmaHq,
         make: regression_events,
+        keep: all,
     },
     Recipe {
         name: "proc",
         log_source: "windows_events",
         rules: RuleSet::SigmaHq,
         make: process_creations,
+        keep: is_process_creation,
     },
     Recipe {
         name: "cloudtrail",
         log_source: "aws_cloudtrail",
         rules: RuleSet::SigmaHq,
         make: cloudtrail,
+        keep: all,
     },
     Recipe {
         name: "cel-aws",
         log_source: "aws_cloudtrail",
         rules: RuleSet::OurCel,
         make: cloudtrail,
+        keep: all,
     },
-    Recipe { name: "cel-okta", log_source: "okta_system", rules: RuleSet::OurCel, make: okta },
+    Recipe {
+        name: "cel-okta",
+        log_source: "okta_system",
+        rules: RuleSet::OurCel,
+        make: okta,
+        keep: all,
+    },
 ];
 
 /// The lane whose events are made from the rules.
@@ -87,6 +103,7 @@ const MADE_RECIPE: Recipe = Recipe {
     log_source: "made_events",
     rules: RuleSet::SigmaHq,
     make: |_| Ok(Vec::new()),
+    keep: all,
 };
 
 /// A lane, ready to be measured.
@@ -106,14 +123,14 @@ impl Lane {
         let path = file(arguments, recipe);
         let text =
             fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let name = format!("{}.yml", recipe.log_source);
-        let shipped = dab_decode::shipped().iter().find(|(known, _)| *known == name);
-        let yaml = match shipped {
-            Some((_, yaml)) => (*yaml).to_owned(),
-            None => fs::read_to_string(path.with_extension("yml"))
-                .map_err(|error| format!("{}: {error}", path.display()))?,
+        let source = match recipe.name {
+            MADE => {
+                let yaml = fs::read_to_string(path.with_extension("yml"))
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                parse(recipe.log_source, &yaml)?
+            }
+            _ => shipped(recipe.log_source)?,
         };
-        let source = LogSource::parse(&name, &yaml).map_err(|errors| format!("{errors:?}"))?;
         Ok(Self { source, rules: recipe.rules, text })
     }
 
@@ -171,6 +188,36 @@ fn file(arguments: &Arguments, recipe: &Recipe) -> PathBuf {
     arguments.lanes.join(format!("{}-{}.ndjson", recipe.name, arguments.events))
 }
 
+/// A log source that comes with dab.
+fn shipped(name: &str) -> Result<LogSource, Failure> {
+    let file = format!("{name}.yml");
+    let shipped = dab_decode::shipped().iter().find(|(known, _)| *known == file);
+    let (_, yaml) = shipped.ok_or_else(|| format!("{file} is not shipped"))?;
+    parse(name, yaml)
+}
+
+fn parse(name: &str, yaml: &str) -> Result<LogSource, Failure> {
+    LogSource::parse(&format!("{name}.yml"), yaml).map_err(|errors| format!("{errors:?}"))
+}
+
+/// What the decoder makes of the records; those that it rejects are left out.
+fn decoded(log_source: &str, records: &[Value]) -> Result<Vec<Value>, Failure> {
+    let decoder = Decoder::new(shipped(log_source)?).map_err(|errors| format!("{errors:?}"))?;
+    let at = At {
+        object: "lane",
+        object_hash: ObjectHash::of(&["lane"]),
+        offset: 0,
+        ingest_time: Timestamp::from_seconds(1_795_507_200),
+    };
+    let mut events = Vec::new();
+    for record in records {
+        if let Ok(event) = decoder.decode(record.to_string().as_bytes(), &at) {
+            events.push(serde_json::from_str(&event.to_json()).map_err(|error| error.to_string())?);
+        }
+    }
+    Ok(events)
+}
+
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let fail = |error: std::io::Error| format!("{}: {error}", path.display());
     // Under its name only once it is whole.
@@ -181,7 +228,8 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// As many lines as are needed: events from all over what was recorded, or all of them and copies.
 fn lines(recipe: &Recipe, arguments: &Arguments) -> Result<String, Failure> {
-    let events = (recipe.make)(&arguments.corpora)?;
+    let mut events = decoded(recipe.log_source, &(recipe.make)(&arguments.corpora)?)?;
+    events.retain(recipe.keep);
     if events.is_empty() {
         return Err(format!("no events for the lane `{}`", recipe.name));
     }
@@ -220,7 +268,9 @@ fn recorded_attacks(corpora: &Path) -> Result<Vec<Value>, Failure> {
 fn without_message(corpora: &Path) -> Result<Vec<Value>, Failure> {
     let mut events = recorded_attacks(corpora)?;
     for event in &mut events {
-        event.as_object_mut().and_then(|entries| entries.remove("Message"));
+        for name in ["Message", "message"] {
+            event.as_object_mut().and_then(|entries| entries.remove(name));
+        }
     }
     Ok(events)
 }
@@ -231,7 +281,7 @@ fn regression_events(corpora: &Path) -> Result<Vec<Value>, Failure> {
     let mut events = Vec::new();
     for line in text.lines() {
         let case: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        events.extend(case["events"].as_array().into_iter().flatten().map(flat));
+        events.extend(case["events"].as_array().into_iter().flatten().cloned());
     }
     Ok(events)
 }
@@ -240,11 +290,15 @@ fn regression_events(corpora: &Path) -> Result<Vec<Value>, Failure> {
 fn process_creations(corpora: &Path) -> Result<Vec<Value>, Failure> {
     let mut events = without_message(corpora)?;
     events.extend(regression_events(corpora)?);
-    events.retain(|event| {
-        let channel = event["Channel"].as_str();
-        event["EventID"] == 1 && channel == Some("Microsoft-Windows-Sysmon/Operational")
-    });
     Ok(events)
+}
+
+fn is_process_creation(event: &Value) -> bool {
+    event["EventID"] == 1 && event["Channel"] == "Microsoft-Windows-Sysmon/Operational"
+}
+
+const fn all(_: &Value) -> bool {
+    true
 }
 
 fn cloudtrail(corpora: &Path) -> Result<Vec<Value>, Failure> {
@@ -291,35 +345,4 @@ fn unpacked(path: &Path) -> Result<String, Failure> {
     let file = fs::File::open(path).map_err(fail)?;
     flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).map_err(fail)?;
     Ok(text)
-}
-
-/// `Event.System` and `Event.EventData` side by side, as collectors write them: attributes become
-/// `Provider_Name` and so on, but for the time.
-fn flat(record: &Value) -> Value {
-    let mut fields = serde_json::Map::new();
-    let event = &record["Event"];
-    let wrapped = event["UserData"].as_object().into_iter().flat_map(|data| data.values());
-    for part in [&event["System"], &event["EventData"]].into_iter().chain(wrapped) {
-        flatten(part, "", &mut fields);
-    }
-    if let Some(time) = fields.remove("TimeCreated_SystemTime") {
-        fields.insert("TimeCreated".to_owned(), time);
-    }
-    Value::Object(fields)
-}
-
-fn flatten(value: &Value, prefix: &str, fields: &mut serde_json::Map<String, Value>) {
-    for (key, value) in value.as_object().into_iter().flatten() {
-        let name = match (key.as_str(), prefix) {
-            ("#attributes" | "#text", _) => prefix.to_owned(),
-            (key, "") => key.to_owned(),
-            (key, prefix) => format!("{prefix}_{key}"),
-        };
-        match value {
-            Value::Object(_) => flatten(value, &name, fields),
-            value => {
-                fields.insert(name, value.clone());
-            }
-        }
-    }
 }
