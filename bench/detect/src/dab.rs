@@ -102,6 +102,6 @@ impl<M: Build> Side for Dab<M> {
     fn matching(&self, event: &Event<'_>) -> Vec<String> {
         let mut matches = Vec::new();
         self.matcher.evaluate(event, &mut matches);
-        matches.into_iter().map(|found| found.rule.id).collect()
+        matches.into_iter().map(|found| found.rule.id.clone()).collect()
     }
 }

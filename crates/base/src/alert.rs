@@ -1,5 +1,7 @@
 //! What a detection says: a match, and the alert that matches raise.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -73,8 +75,8 @@ pub struct Reason {
 /// One detection holding for one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
-    /// The detection.
-    pub rule: RuleInfo,
+    /// The detection. All its matches share this.
+    pub rule: Arc<RuleInfo>,
     /// The event's time.
     pub time: Timestamp,
     /// The event's id.

@@ -1,6 +1,8 @@
 //! What an event costs under 100, 1,000 and all public rules, evaluated plainly and by the engine.
 //!
-//! `cargo run --release -p dab-detect --example engine_speed -- [events of a lane] [lane]`
+//! `cargo run --release -p dab-detect --example engine_speed -- [events of a lane] [lane] [rounds]`
+//!
+//! With many rounds, a profiler sees the engine alone.
 
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +33,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let count = arguments.next().map_or(20_000, |count| count.parse().unwrap());
     let only = arguments.next();
+    let rounds = arguments.next().map_or(200_000, |rounds| rounds.parse().unwrap());
     let (Some(files), Some(logs)) =
         (files::rule_files(), files::corpus("mordor/windows-attacks.ndjson.zst"))
     else {
@@ -62,19 +65,19 @@ fn main() {
         for limit in [100, 1000, rules.len()] {
             let step = rules.len() / limit;
             let some = rules.iter().step_by(step).take(limit).cloned().collect::<Vec<_>>();
-            measure(lane, some, &events);
+            measure(lane, some, &events, rounds);
         }
     }
 }
 
-fn measure(lane: &str, rules: Vec<Arc<Rule>>, events: &[Event<'_>]) {
+fn measure(lane: &str, rules: Vec<Arc<Rule>>, events: &[Event<'_>], rounds: usize) {
     let routes: BTreeMap<_, _> = files::routes(LOG_SOURCE);
     let count = rules.len();
     let before = SystemClock.monotonic();
     let engine = Engine::new(rules.clone(), &routes);
     let built = SystemClock.monotonic() - before;
     let plain = FullScan::new(rules, &routes);
-    let (fast, matches) = median(&engine, events, 200_000);
+    let (fast, matches) = median(&engine, events, rounds);
     let (slow, expected) = median(&plain, events, 2_000);
     assert_eq!(matches, expected);
     println!(
@@ -104,7 +107,7 @@ fn median(
         matcher.evaluate(event, &mut matches);
     }
     for found in matches.drain(..) {
-        *counts.entry(found.rule.id).or_default() += 1;
+        *counts.entry(found.rule.id.clone()).or_default() += 1;
     }
     let mut times = (0..5)
         .map(|_| {

@@ -6,12 +6,16 @@ pub(crate) mod keys;
 mod matched;
 mod set;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use base::{RuleInfo, limits};
 
 pub use filter::Filter;
-pub(crate) use matched::Asked;
+pub(crate) use matched::{Asked, Shared};
 pub use set::RuleSet;
 pub(crate) use set::{Names, Reference, Target};
 
@@ -56,6 +60,8 @@ pub struct Rule {
     pub(crate) body: Body,
     /// What filters ask besides, where the body can't take it in: both must hold.
     pub(crate) guard: Option<Detection>,
+    /// What its matches share, once there is one.
+    shared: OnceLock<Arc<RuleInfo>>,
 }
 
 /// What a document of a rule file is.
@@ -269,6 +275,7 @@ impl Rule {
             facts: Vec::new(),
             body,
             guard: None,
+            shared: OnceLock::new(),
         })
     }
 

@@ -86,7 +86,7 @@ fn the_rules_fire_on_the_events_recorded_for_them() {
             matcher.evaluate(&event, &mut matches);
             for found in matches {
                 assert!(found.reasons.len() <= base::limits::MATCH_REASONS_MAX);
-                *counts.entry(found.rule.id).or_default() += 1;
+                *counts.entry(found.rule.id.clone()).or_default() += 1;
             }
         }
         for id in &case.rule_ids {

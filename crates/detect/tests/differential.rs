@@ -429,9 +429,12 @@ fn made_up_rules_match_alike() {
         for _ in 0..40 {
             let event = dice.event();
             let expected = evaluate(&plain, &event);
-            let seen = evaluate(&fast, &event);
-            if seen != expected {
-                explain(seed, &event, &texts, &seen, &expected);
+            // The second time, its keys and values were seen before.
+            for _ in 0..2 {
+                let seen = evaluate(&fast, &event);
+                if seen != expected {
+                    explain(seed, &event, &texts, &seen, &expected);
+                }
             }
             matches += expected.len();
         }

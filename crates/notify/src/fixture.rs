@@ -27,7 +27,7 @@ pub(crate) fn batch(source: &str, number: u64) -> BatchKey {
 /// A match of the rule `lsass` (window: 60 s) for a user, at a time, with an event id.
 pub(crate) fn hit(user: &str, seconds: i64, event_id: &str) -> Match {
     Match {
-        rule: RuleInfo {
+        rule: Arc::new(RuleInfo {
             id: "lsass".to_owned(),
             title: "Access to LSASS memory".to_owned(),
             level: Level::High,
@@ -35,7 +35,7 @@ pub(crate) fn hit(user: &str, seconds: i64, event_id: &str) -> Match {
             dedup: vec!["User".to_owned()],
             dedup_window_seconds: 60,
             file: "detections/lsass.yml".to_owned(),
-        },
+        }),
         time: at(seconds),
         event_id: event_id.to_owned(),
         log_source: "windows_sysmon".to_owned(),

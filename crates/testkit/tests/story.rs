@@ -92,7 +92,7 @@ fn every_step_sets_off_its_detections() {
         let mut fired: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for generated in scenario(seed) {
             let Some(step) = generated.attack else { continue };
-            let ids = pipeline.matches(&generated).into_iter().map(|found| found.rule.id);
+            let ids = pipeline.matches(&generated).into_iter().map(|found| found.rule.id.clone());
             fired.entry(step).or_default().extend(ids);
         }
         for step in steps() {
@@ -181,7 +181,7 @@ fn matches_carry_the_values_that_tell_alerts_apart() {
             assert!(!found.rule.dedup.is_empty(), "{}", found.rule.file);
             assert!(!found.reasons.is_empty(), "{} gives no reason", found.rule.file);
             if found.dedup_values.iter().all(String::is_empty) {
-                empty.insert(found.rule.file);
+                empty.insert(found.rule.file.clone());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What a correlation says when it matches.
 
+use std::sync::Arc;
+
 use base::{Match, Reason, Timestamp, event::write_json_text, limits};
 
 use super::{Correlation, condition::Outcome, correlator::Hit, group::Group};
@@ -7,7 +9,7 @@ use super::{Correlation, condition::Outcome, correlator::Hit, group::Group};
 /// The match that an event completes.
 pub(super) fn tell(correlation: &Correlation, group: &Group, hit: &Hit, outcome: Outcome) -> Match {
     Match {
-        rule: correlation.info.clone(),
+        rule: Arc::new(correlation.info.clone()),
         time: Timestamp::from_micros(hit.entry.time),
         event_id: hit.entry.id.to_string(),
         log_source: hit.log_source.clone(),

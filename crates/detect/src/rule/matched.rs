@@ -1,12 +1,19 @@
 //! What a rule says of an event that it holds for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base::{
     Event, Fact, Facts, FieldPath, Match, Reason, RuleInfo, event::write_json_text, limits,
 };
 
 use super::Rule;
+
+/// What all matches with one event have in common, made when the first is.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    event_id: Option<String>,
+    json: Option<String>,
+}
 
 /// Where the values are that a match carries, under one mapping of fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +44,16 @@ impl Rule {
         &self,
         event: &Event<'_>,
         asked: &Asked,
+        shared: &mut Shared,
         reasons: impl FnOnce() -> Vec<Reason>,
     ) -> Match {
         let facts = self.facts_of(event, asked);
-        let (time, event_id) = (event.time, event.id.to_string());
+        let event_id = shared.event_id.get_or_insert_with(|| event.id.to_string()).clone();
+        let (rule, time) = (Arc::clone(self.shared_info()), event.time);
         let log_source = event.log_source.to_owned();
         if self.is_silent {
             return Match {
-                rule: slim(&self.info),
+                rule,
                 time,
                 event_id,
                 log_source,
@@ -55,15 +64,23 @@ impl Rule {
             };
         }
         Match {
-            rule: self.info.clone(),
+            rule,
             time,
             event_id,
             log_source,
             reasons: reasons(),
             dedup_values: asked.dedup.iter().map(|path| values(event, path).join(",")).collect(),
-            event: event_json(event),
+            event: shared.json.get_or_insert_with(|| event_json(event)).clone(),
             facts,
         }
+    }
+
+    /// What its matches tell of it: of a silent one, nothing but what correlations look at.
+    fn shared_info(&self) -> &Arc<RuleInfo> {
+        self.shared.get_or_init(|| match self.is_silent {
+            true => Arc::new(slim(&self.info)),
+            false => Arc::new(self.info.clone()),
+        })
     }
 
     fn facts_of(&self, event: &Event<'_>, asked: &Asked) -> Option<Box<Facts>> {

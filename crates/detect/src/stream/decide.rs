@@ -4,7 +4,7 @@ use base::{Match, limits};
 use cel::EvalError;
 
 use super::{evaluate::Evaluation, failures::Failures, fields::Fields, plan::Bound};
-use crate::rule::{Body, Rule};
+use crate::rule::{Body, Rule, Shared};
 
 /// Evaluates one rule plainly. A failure is counted.
 pub(crate) fn holds(
@@ -31,9 +31,14 @@ pub(crate) fn holds(
 }
 
 /// The match of a rule that holds.
-pub(crate) fn found(rule: &Rule, bound: &Bound, fields: &mut Fields<'_>) -> Match {
+pub(crate) fn found(
+    rule: &Rule,
+    bound: &Bound,
+    fields: &mut Fields<'_>,
+    shared: &mut Shared,
+) -> Match {
     let event = fields.event();
-    rule.matched(event, &bound.asked, || match &rule.body {
+    rule.matched(event, &bound.asked, shared, || match &rule.body {
         Body::Sigma(detection) => Evaluation::new(detection, &bound.paths, fields).reasons(),
         Body::Cel(program) => {
             let mut reasons = program.explain(event).map_or(Vec::new(), |(_, why)| why);

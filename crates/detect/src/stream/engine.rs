@@ -12,6 +12,7 @@ mod compile;
 mod evaluate;
 mod grams;
 mod keys;
+mod memo;
 mod necessary;
 mod program;
 mod regex_literals;

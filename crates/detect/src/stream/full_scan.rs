@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base::{Event, Match, SigmaRoute};
 
 use crate::{
-    rule::Rule,
+    rule::{Rule, Shared},
     stream::{
         Matcher, RuleFailures, decide, failures::Failures, fields::Fields, plan::Plan, plans::Plans,
     },
@@ -45,6 +45,7 @@ impl Matcher for FullScan {
         let mut fields = Fields::new(event, plan.paths());
         let first = matches.len();
         let mut matched = Vec::new();
+        let mut shared = Shared::default();
         for group in plan.groups_for(&mut fields) {
             for bound in group {
                 if bound.has_twin && matched.contains(&bound.rule) {
@@ -53,7 +54,7 @@ impl Matcher for FullScan {
                 let Some(rule) = self.rules.get(bound.rule) else { continue };
                 if decide::holds(rule, bound, &mut fields, &self.failures) {
                     matched.push(bound.rule);
-                    matches.push(decide::found(rule, bound, &mut fields));
+                    matches.push(decide::found(rule, bound, &mut fields, &mut shared));
                 }
             }
         }

@@ -87,7 +87,9 @@ fn a_batch_with_the_next_number_counts() {
 #[test]
 fn a_window_of_zero_raises_every_match() {
     let mut hits = [hit("a", 0, "e0"), hit("a", 0, "e1")];
-    hits.iter_mut().for_each(|hit| hit.rule.dedup_window_seconds = 0);
+    for hit in &mut hits {
+        std::sync::Arc::make_mut(&mut hit.rule).dedup_window_seconds = 0;
+    }
     let (decisions, state) = decide_all(None, &hits, &batch("s", 1));
     assert_eq!(words(&decisions, &hits), ["raise e0 no_window", "raise e1 no_window"]);
     assert!(state.alerts.is_empty());

@@ -1,6 +1,6 @@
 //! What people read, compared with golden files in `golden/`.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use base::Match;
 
@@ -13,7 +13,7 @@ fn alert(first_match: Match) -> Alert {
 
 fn full() -> Match {
     let mut full = hit(r"CORP\jdoe", 0, "1be95bb0619b3fd1a025-1000");
-    full.rule.dedup.push("Computer".to_owned());
+    Arc::make_mut(&mut full.rule).dedup.push("Computer".to_owned());
     full.dedup_values.push("ws-17".to_owned());
     full.reasons.push(base::Reason {
         field: String::new(),
@@ -31,8 +31,9 @@ fn renders_what_a_person_needs() {
 #[test]
 fn escapes_what_could_deceive() {
     let mut hostile = hit("\u{1b}]0;title\u{7}", 0, "e\u{9b}2J");
-    hostile.rule.title = "one\ntwo\r\u{202e}gnp.exe".to_owned();
-    hostile.rule.file = String::new();
+    let rule = Arc::make_mut(&mut hostile.rule);
+    rule.title = "one\ntwo\r\u{202e}gnp.exe".to_owned();
+    rule.file = String::new();
     hostile.reasons[0].value = "tab\there \u{200b}zero é 漢 \u{85} \\".to_owned();
     let text = render(&alert(hostile), Style::Plain);
     assert_eq!(text, include_str!("golden/hostile.txt"));

@@ -63,7 +63,7 @@ pub(super) fn hit(rule: &str, seconds: f64, id: u64, fields: &str) -> Match {
         values: values.split(',').map(ToOwned::to_owned).collect(),
     });
     Match {
-        rule: RuleInfo {
+        rule: Arc::new(RuleInfo {
             id: format!("id-{rule}"),
             title: String::new(),
             level: Level::Low,
@@ -71,7 +71,7 @@ pub(super) fn hit(rule: &str, seconds: f64, id: u64, fields: &str) -> Match {
             dedup: Vec::new(),
             dedup_window_seconds: 0,
             file: String::new(),
-        },
+        }),
         time: at(seconds),
         event_id: EventId { object: ObjectHash::of(&["x"]), offset: id }.to_string(),
         log_source: "source".to_owned(),

@@ -31,7 +31,7 @@ fn shown(error: &RuleError) -> String {
 
 /// Which rules of a set match an event with these fields.
 fn matching(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<String> {
-    matches_of(set, fields).into_iter().map(|found| found.rule.id).collect()
+    matches_of(set, fields).into_iter().map(|found| found.rule.id.clone()).collect()
 }
 
 fn matches_of(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<base::Match> {

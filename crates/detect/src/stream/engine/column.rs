@@ -138,6 +138,11 @@ impl Column {
         !self.needs_text && self.has_value.is_none() && self.numbers.is_empty()
     }
 
+    /// Whether what holds of a text is worth remembering: a single look-up costs no more.
+    pub(super) fn is_remembered(&self) -> bool {
+        !self.contains.is_empty() || !self.prefixes.is_empty() || !self.suffixes.is_empty()
+    }
+
     /// Names the predicates that hold for a value, which is no list.
     pub(super) fn scan(
         &self,

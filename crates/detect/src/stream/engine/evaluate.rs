@@ -6,15 +6,16 @@ use base::{Event, Match, Object, Value};
 
 use super::{
     bits,
-    column::{Texts, spell},
+    column::{Column, Predicate, Texts, spell},
     keys::{Keys, any_leaf},
-    program::{Node, NodeId, Slow, to_u32, to_usize},
+    memo::Remembered,
+    program::{Node, NodeId, Slow, to_usize},
     route::{Signature, Signatures},
     scratch::{Located, State},
     source::Source,
 };
 use crate::{
-    rule::Rule,
+    rule::{Rule, Shared},
     sigma::{
         test::{FieldComparison, Test},
         text::lower_into,
@@ -48,6 +49,7 @@ impl<'e> Evaluation<'_, 'e> {
         self.gather(signature);
         let first = matches.len();
         let mut matched = Vec::new();
+        let mut shared = Shared::default();
         let mut fields = None;
         let mut word = 0;
         while let Some(index) = bits::pop(&mut self.state.candidates, &mut word) {
@@ -68,12 +70,12 @@ impl<'e> Evaluation<'_, 'e> {
                 continue;
             }
             matched.push(bound.rule);
-            matches.push(decide::found(rule, bound, fields));
+            matches.push(decide::found(rule, bound, fields, &mut shared));
         }
         decide::order(matched, matches, first);
     }
 
-    /// Finds the fields that rules ask for, in one pass over the event's keys.
+    /// Finds the fields that rules ask for.
     fn locate(&mut self) {
         let (state, keys) = (&mut *self.state, &self.source.keys);
         locate_in(&self.event.fields, keys, state, |located| &mut located.own);
@@ -118,8 +120,13 @@ impl<'e> Evaluation<'_, 'e> {
         }
         let mut texts = std::mem::take(&mut self.state.texts);
         let state = &mut *self.state;
+        let mut values = 0;
         for_values(self.source, self.event, slot, located, &mut |value| {
-            column.scan(value, &mut texts, &mut |predicate| state.hold(predicate));
+            values += 1;
+            let remembered = scan_value(column, slot, value, state, &mut texts);
+            if let Some(of_slot) = state.remembered.get_mut(to_usize(slot)) {
+                *of_slot = remembered.filter(|_| values == 1);
+            }
             false
         });
         self.state.texts = texts;
@@ -237,12 +244,29 @@ impl<'e> Evaluation<'_, 'e> {
         if let Some(Some(known)) = self.state.slow.get(to_usize(id)) {
             return *known;
         }
-        let mut texts = std::mem::take(&mut self.state.texts);
-        let holds = self.make(slow, &mut texts);
-        self.state.texts = texts;
+        let holds = self.made(id, slow);
         if let Some(known) = self.state.slow.get_mut(to_usize(id)) {
             *known = Some(holds);
             self.state.slow_known.push(id);
+        }
+        holds
+    }
+
+    fn made(&mut self, id: u32, slow: &Slow) -> bool {
+        let remembered = match slow.other {
+            Some(_) => None,
+            None => self.state.remembered.get(to_usize(slow.slot)).copied().flatten(),
+        };
+        if let Some(at) = remembered
+            && let Some(holds) = self.state.memo.slow(at, id)
+        {
+            return holds;
+        }
+        let mut texts = std::mem::take(&mut self.state.texts);
+        let holds = self.make(slow, &mut texts);
+        self.state.texts = texts;
+        if let Some(at) = remembered {
+            self.state.memo.add_slow(at, id, holds);
         }
         holds
     }
@@ -275,33 +299,59 @@ impl<'e> Evaluation<'_, 'e> {
     }
 }
 
+/// Answers what rules ask of a value, perhaps from memory. Tells where that is.
+fn scan_value(
+    column: &Column,
+    slot: u32,
+    value: &Value<'_>,
+    state: &mut State,
+    texts: &mut Texts,
+) -> Option<Remembered> {
+    if let Value::Text(text) = value
+        && column.is_remembered()
+    {
+        let State { memo, holds, held, .. } = state;
+        let scan = |found: &mut Vec<Predicate>| {
+            column.scan(value, texts, &mut |predicate| found.push(predicate));
+            found.sort_unstable();
+            found.dedup();
+        };
+        if let Some((found, at)) = memo.get(slot, text, scan) {
+            for predicate in found {
+                if bits::insert(holds, *predicate) {
+                    held.push(*predicate);
+                }
+            }
+            return Some(at);
+        }
+    }
+    column.scan(value, texts, &mut |predicate| state.hold(predicate));
+    None
+}
+
 fn locate_in(
     object: &Object<'_>,
     keys: &Keys,
     state: &mut State,
     place: impl Fn(&mut Located) -> &mut u32,
 ) {
-    for (index, (name, _)) in object.iter().enumerate() {
-        let Some(key) = keys.get(name) else { continue };
-        if let Some(slot) = key.field
-            && let Some(located) = state.located.get_mut(to_usize(slot))
-        {
-            if *located == Located::default() {
-                state.present.push(slot);
-            }
-            let place = place(located);
-            // Of a key that is repeated, the first counts.
-            if *place == 0 {
-                *place = to_u32(index + 1);
-            }
+    if object.is_empty() {
+        return;
+    }
+    let State { shapes, located, present, .. } = state;
+    let shape = shapes.get(object, keys);
+    for (at, slot) in &shape.fields {
+        let Some(located) = located.get_mut(to_usize(*slot)) else { continue };
+        if *located == Located::default() {
+            present.push(*slot);
         }
-        for slot in &key.dotted {
-            if let Some(located) = state.located.get_mut(to_usize(*slot))
-                && !located.dotted
-            {
-                located.dotted = true;
-                state.present.push(*slot);
-            }
+        *place(located) = *at;
+    }
+    for slot in &shape.dotted {
+        let Some(located) = located.get_mut(to_usize(*slot)) else { continue };
+        if !located.dotted {
+            located.dotted = true;
+            present.push(*slot);
         }
     }
 }

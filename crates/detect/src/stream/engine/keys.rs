@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use base::{FieldPath, Value};
+use base::{FieldPath, Object, Value};
 use foldhash::fast::FixedState;
 
-use super::program::to_u32;
+use super::{
+    bits,
+    program::{to_u32, to_usize},
+};
 
 /// The keys at the top of an event that lead to fields.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Keys {
     /// By their first byte, the lengths that keys have, as a set modulo 64: most of an event's keys
     /// are asked for by nobody, and are ruled out without a look-up.
     lengths: [u64; 256],
+    /// How many fields rules ask for.
+    fields: usize,
 }
 
 /// The fields that a key leads to.
@@ -45,7 +50,7 @@ impl Keys {
                 *of_first |= 1 << (key.len() % 64);
             }
         }
-        Self { keys, lengths }
+        Self { keys, lengths, fields: paths.len() }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Key> {
@@ -61,6 +66,112 @@ fn first_byte(key: &str) -> usize {
     key.bytes().next().map_or(0, usize::from)
 }
 
+/// How many shapes a thread remembers for one log source. Real logs have some hundred.
+pub(super) const SHAPES_MAX: usize = 512;
+
+/// The longest names, all of an object's together, that a shape is remembered for.
+const SHAPE_BYTES_MAX: usize = 4096;
+
+/// Objects with the same keys in the same order, for which the look-ups were made once.
+///
+/// Logs have few kinds of records, and each kind has its keys. A shape is found by the lengths of
+/// its keys, and is compared with the object's keys as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    /// Two places for each remainder of a hash: what collides is forgotten.
+    shapes: Vec<Shape>,
+    /// Which of the two is replaced next.
+    turn: usize,
+    /// That of an object which is not remembered.
+    other: Shape,
+    /// The fields that were found of the shape at hand, as a set.
+    found: Vec<u64>,
+}
+
+/// What the keys of an object lead to.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    hash: u64,
+    /// The keys, one behind the other, and where each ends.
+    names: String,
+    ends: Vec<u32>,
+    /// The fields that keys are, each behind the place of its key, counted from 1.
+    pub(super) fields: Vec<(u32, u32)>,
+    /// The fields with dots in their names that are perhaps there.
+    pub(super) dotted: Vec<u32>,
+}
+
+impl Shapes {
+    /// The shape of an object.
+    pub(super) fn get(&mut self, object: &Object<'_>, keys: &Keys) -> &Shape {
+        let hash = hash_of(object);
+        let first = usize::try_from(hash % (SHAPES_MAX as u64 / 2)).unwrap_or(0) * 2;
+        if self.shapes.is_empty() {
+            self.shapes.resize_with(SHAPES_MAX, Shape::default);
+        }
+        let pair = self.shapes.get(first..first + 2).unwrap_or_default();
+        if let Some(at) = pair.iter().position(|shape| shape.is_of(hash, object)) {
+            return self.shapes.get(first + at).unwrap_or(&self.other);
+        }
+        self.turn ^= 1;
+        let bytes = object.iter().map(|(name, _)| name.len()).sum::<usize>();
+        let place = match bytes + object.len() <= SHAPE_BYTES_MAX {
+            true => self.shapes.get_mut(first + self.turn).unwrap_or(&mut self.other),
+            false => &mut self.other,
+        };
+        place.become_that_of(hash, object, keys, &mut self.found);
+        place
+    }
+}
+
+impl Shape {
+    fn is_of(&self, hash: u64, object: &Object<'_>) -> bool {
+        if self.hash != hash || self.ends.len() != object.len() {
+            return false;
+        }
+        let mut start = 0;
+        object.iter().zip(&self.ends).all(|((name, _), end)| {
+            let known = self.names.as_bytes().get(start..to_usize(*end));
+            start = to_usize(*end);
+            known == Some(name.as_bytes())
+        })
+    }
+
+    fn become_that_of(
+        &mut self,
+        hash: u64,
+        object: &Object<'_>,
+        keys: &Keys,
+        found: &mut Vec<u64>,
+    ) {
+        self.hash = hash;
+        self.names.clear();
+        self.ends.clear();
+        self.fields.clear();
+        self.dotted.clear();
+        found.clear();
+        found.resize(bits::room(keys.fields), 0);
+        for (place, (name, _)) in (1_u32..).zip(object) {
+            self.names.push_str(name);
+            self.ends.push(to_u32(self.names.len()));
+            let Some(key) = keys.get(name) else { continue };
+            // Of a key that is repeated, the first counts.
+            if let Some(slot) = key.field.filter(|slot| bits::insert(found, *slot)) {
+                self.fields.push((place, slot));
+            }
+            let new = key.dotted.iter().filter(|slot| bits::insert(found, **slot));
+            self.dotted.extend(new);
+        }
+    }
+}
+
+/// The number of an object's keys and their lengths, in order.
+fn hash_of(object: &Object<'_>) -> u64 {
+    object.iter().fold(object.len() as u64, |hash, (name, _)| {
+        (hash.rotate_left(5) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
+}
+
 /// Calls `found` for the value, or for each member if it is a list, until it answers true. Answers
 /// whether it did.
 pub(super) fn any_leaf<'v, 'a>(
@@ -70,5 +181,54 @@ pub(super) fn any_leaf<'v, 'a>(
     match value {
         Value::List(members) => members.iter().any(|member| any_leaf(member, found)),
         value => found(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields that an object's keys lead to, as the shape and plain look-ups tell them.
+    fn check(shapes: &mut Shapes, keys: &Keys, names: &[&str]) {
+        let mut object = Object::new();
+        names.iter().for_each(|name| object.push(*name, Value::Null));
+        let shape = shapes.get(&object, keys);
+        let mut expected: Vec<(u32, u32)> = Vec::new();
+        let mut dotted = Vec::new();
+        for (place, name) in (1..).zip(names) {
+            let Some(key) = keys.get(name) else { continue };
+            let field = key.field.filter(|slot| expected.iter().all(|(_, known)| known != slot));
+            expected.extend(field.map(|slot| (place, slot)));
+            dotted.extend(&key.dotted);
+        }
+        dotted.sort_unstable();
+        dotted.dedup();
+        let mut seen = shape.dotted.clone();
+        seen.sort_unstable();
+        assert_eq!((&shape.fields, &seen), (&expected, &dotted), "{names:?}");
+    }
+
+    #[test]
+    fn shapes_lead_to_what_keys_lead_to() {
+        let names = ["ab", "c", "a", "bc", "user", "user.name", "x.y.z", "x"];
+        let keys = Keys::new(&names.map(FieldPath::new));
+        let mut shapes = Shapes::default();
+        let mut number = 3_usize;
+        for _ in 0..20_000 {
+            let mut object = Vec::new();
+            for _ in 0..number % 7 {
+                number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
+                let others = ["zz", "q", "abc", "user.nam", ""];
+                let at = (number >> 33) % (names.len() + others.len());
+                object.push(*names.iter().chain(&others).nth(at).unwrap());
+            }
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99) >> 1;
+            check(&mut shapes, &keys, &object);
+        }
+        // The same letters and lengths, split elsewhere.
+        check(&mut shapes, &keys, &["ab", "c"]);
+        check(&mut shapes, &keys, &["a", "bc"]);
+        let long = "k".repeat(SHAPE_BYTES_MAX);
+        check(&mut shapes, &keys, &[&long, "ab", "ab", "user"]);
     }
 }

@@ -6,6 +6,9 @@ use std::cell::RefCell;
 use super::{
     bits,
     column::{Predicate, Texts},
+    keys::Shapes,
+    memo::{Memo, Remembered},
+    program::to_usize,
     route::Signatures,
 };
 
@@ -23,11 +26,16 @@ pub(super) struct Scratch {
     pub(super) state: State,
 }
 
-/// What is known of the event at hand. Between events all of it is empty.
+/// What is known of the event at hand. Between events all of it is empty but what is remembered of
+/// others.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    pub(super) shapes: Shapes,
+    pub(super) memo: Memo,
     /// Where each field is, by slot.
     pub(super) located: Vec<Located>,
+    /// Where the memory of each field's value is, by slot: of a single text.
+    pub(super) remembered: Vec<Option<Remembered>>,
     /// The slots of fields that are there.
     pub(super) present: Vec<u32>,
     /// The predicates that hold, as a set and as a list.
@@ -68,7 +76,9 @@ pub(super) struct Sizes {
 impl Scratch {
     fn new(sizes: Sizes) -> Self {
         let state = State {
+            memo: Memo::new(sizes.slots),
             located: vec![Located::default(); sizes.slots],
+            remembered: vec![None; sizes.slots],
             holds: vec![0; bits::room(sizes.predicates)],
             slow: vec![None; sizes.slow],
             candidates: vec![0; bits::room(sizes.rules)],
@@ -89,17 +99,19 @@ impl State {
     /// Forgets the event.
     pub(super) fn clear(&mut self) {
         for slot in self.present.drain(..) {
-            if let Some(located) =
-                usize::try_from(slot).ok().and_then(|at| self.located.get_mut(at))
-            {
+            let at = to_usize(slot);
+            if let Some(located) = self.located.get_mut(at) {
                 *located = Located::default();
+            }
+            if let Some(remembered) = self.remembered.get_mut(at) {
+                *remembered = None;
             }
         }
         for predicate in self.held.drain(..) {
             bits::remove(&mut self.holds, predicate);
         }
         for slow in self.slow_known.drain(..) {
-            if let Some(slow) = usize::try_from(slow).ok().and_then(|at| self.slow.get_mut(at)) {
+            if let Some(slow) = self.slow.get_mut(to_usize(slow)) {
                 *slow = None;
             }
         }
