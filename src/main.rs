@@ -14,7 +14,7 @@ use clap::Parser;
 use crate::{command::Command, output::Output};
 
 /// glibc keeps what each thread freed; with many sources read side by side that was half the memory.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -127,6 +127,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
 fn build(root: &Path) -> Result<PathBuf, Failure> {
     let mut command = process::cargo(root);
     command.args(["build", "--locked", "--package", "dab", "--bin", "dab", "--release"]);
+    command.args(["--features", "jemalloc"]);
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let said = process::output(&mut command)?;
     executable(&said).ok_or_else(|| "cargo named no executable of `dab`".to_owned())
