@@ -3,6 +3,8 @@
 mod alerts;
 mod backtest;
 mod demo;
+mod fault_point;
+mod lake;
 mod quarantine;
 mod query;
 mod rules;
@@ -35,6 +37,9 @@ pub(crate) enum Command {
     /// Shows and replays what could not be decoded.
     #[command(subcommand)]
     Quarantine(quarantine::Action),
+    /// Looks after the lake: compacts, drops what is too old, checks, counts.
+    #[command(subcommand)]
+    Lake(lake::Action),
     /// Tells what each source is doing.
     Status,
     /// Checks and tests detections.
@@ -55,6 +60,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
         Command::Tables => tables::run(config, output).await,
         Command::Alerts(args) => alerts::run(&args, config, output).await,
         Command::Quarantine(action) => quarantine::run(action, config, output).await,
+        Command::Lake(action) => lake::run(action, config, output).await,
         Command::Status => status::run(config, output).await,
         Command::Rules(args) => rules::run(&args, config, output),
         Command::Backtest(args) => backtest::run(&args, config, output).await,

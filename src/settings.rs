@@ -1,10 +1,14 @@
 //! The settings: `dab.yaml`, and the only place that reads the environment.
 
+mod upkeep;
+
 use std::path::{Path, PathBuf};
 
 use base::{Code, Explain, Place, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use self::upkeep::RetentionSettings;
 
 /// What `dab.yaml` holds. Paths are relative to the file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -34,6 +38,9 @@ pub(crate) struct Settings {
     /// Who is told of alerts.
     #[serde(default)]
     pub(crate) receivers: Vec<Receiver>,
+    /// How long what is stored is kept.
+    #[serde(default)]
+    pub(crate) retention: RetentionSettings,
     /// How S3 is reached, where it is used.
     #[serde(default)]
     pub(crate) s3: S3,
@@ -219,6 +226,9 @@ impl Settings {
         };
         if self.version != 1 {
             return wrong(format!("`version` is {}", self.version), "write `version: 1`");
+        }
+        if let Some((message, help)) = self.retention.mistake() {
+            return wrong(message, help);
         }
         let mut seen = std::collections::BTreeSet::new();
         for source in &self.collect {

@@ -22,6 +22,8 @@ mod demo;
 mod harness;
 #[path = "scenarios/http.rs"]
 mod http;
+#[path = "scenarios/lake.rs"]
+mod lake;
 #[path = "scenarios/reload.rs"]
 mod reload;
 #[path = "scenarios/s3.rs"]

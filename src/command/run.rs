@@ -25,17 +25,8 @@ pub(crate) struct Args {
     decode_only: bool,
 
     /// Dies at a point, or `point:n`: for proving that nothing is lost there.
-    #[arg(long, hide = true, value_parser = fault_point, value_name = "POINT")]
+    #[arg(long, hide = true, value_parser = super::fault_point::parse, value_name = "POINT")]
     crash_at: Option<(fault::Point, u64)>,
-}
-
-fn fault_point(text: &str) -> Result<(fault::Point, u64), String> {
-    let (name, times) = text.split_once(':').unwrap_or((text, "1"));
-    let names = || fault::Point::ALL.map(fault::Point::name).join(", ");
-    let point = fault::Point::ALL.into_iter().find(|point| point.name() == name);
-    let point = point.ok_or_else(|| format!("the points are {}", names()))?;
-    let times = times.parse().map_err(|_| format!("`{times}` is no number"))?;
-    Ok((point, times))
 }
 
 pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {

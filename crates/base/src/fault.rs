@@ -27,11 +27,19 @@ pub enum Point {
     Alerted,
     /// All of it is done, but nobody was told.
     Done,
+    /// Compaction has written a file, but it is not part of the table.
+    Rewritten,
+    /// Compaction is committed, but the log has no checkpoint after it.
+    Compacted,
+    /// Days are dropped from a table, but their files are there.
+    Dropped,
+    /// Some of the files that no longer count are removed.
+    Vacuumed,
 }
 
 impl Point {
-    /// Every point, in the order in which a batch passes them.
-    pub const ALL: [Self; 8] = [
+    /// Every point, in the order in which a batch passes them; then those of upkeep.
+    pub const ALL: [Self; 12] = [
         Self::Begin,
         Self::Staged,
         Self::Uploaded,
@@ -40,6 +48,10 @@ impl Point {
         Self::Enqueued,
         Self::Alerted,
         Self::Done,
+        Self::Rewritten,
+        Self::Compacted,
+        Self::Dropped,
+        Self::Vacuumed,
     ];
 
     /// Its name on the command line.
@@ -54,6 +66,10 @@ impl Point {
             Self::Enqueued => "enqueued",
             Self::Alerted => "alerted",
             Self::Done => "done",
+            Self::Rewritten => "rewritten",
+            Self::Compacted => "compacted",
+            Self::Dropped => "dropped",
+            Self::Vacuumed => "vacuumed",
         }
     }
 }

@@ -153,6 +153,43 @@ pub const SEARCH_ROWS_DEFAULT: usize = 100;
 /// How much memory one query may hold before it spills or fails.
 pub const QUERY_MEMORY_BYTES: usize = 512 << 20;
 
+/// How large the files are that compaction makes: a few seconds to fetch from an object store, and a
+/// year at 1 TB a day stays within some hundred files for each table and day.
+pub const COMPACT_TARGET_BYTES: u64 = 128 << 20;
+
+/// How many files one step of compaction reads at most: their footers, and the removals in one commit.
+pub const COMPACT_FILES_MAX: usize = 2000;
+
+/// How many small files are always worth a step of compaction, however large their neighbor is.
+pub const COMPACT_FILES_WORTH: usize = 8;
+
+/// How much memory sorting may take in compaction before it goes to the local disk.
+pub const COMPACT_MEMORY_BYTES: usize = 256 << 20;
+
+/// How many rows a block of a compacted file has at most: each column has one page for it.
+pub const COMPACT_BLOCK_ROWS: usize = 8192;
+
+/// How many bytes a block has at most, as Arrow holds it: what the search index points at.
+pub const COMPACT_BLOCK_BYTES: usize = 4 << 20;
+
+/// How many encoded bytes a row group of a compacted file has: it is held in memory until it is
+/// written, and dictionaries are repeated in each.
+pub const COMPACT_ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// For how long files that are no longer part of a table are kept where the settings don't say, in
+/// seconds: longer than any query runs, and than any writer waits between a file and its commit.
+pub const VACUUM_GRACE_SECONDS: u64 = 86_400;
+
+/// For how long they may be kept at most: a week, after which the log forgets when it dropped them.
+pub const VACUUM_GRACE_SECONDS_MAX: u64 = 7 * 86_400;
+
+/// For how long the part of a table's log that a checkpoint has made needless is kept, in seconds: a
+/// week, so that readers that are behind still find their way.
+pub const LOG_KEEP_SECONDS: u64 = 7 * 86_400;
+
+/// How often a commit of upkeep is tried again when writers were faster.
+pub const REWRITE_ATTEMPTS_MAX: u32 = 20;
+
 /// The longest search line or SQL text, in bytes.
 pub const QUERY_TEXT_BYTES_MAX: usize = 256 << 10;
 

@@ -197,6 +197,12 @@ impl Day {
         self.0
     }
 
+    /// Reads a day as `2026-11-24`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Timestamp::parse(&format!("{text}T00:00:00Z")).map(Timestamp::day)
+    }
+
     /// Its first microsecond.
     #[must_use]
     pub fn start(self) -> Timestamp {

@@ -39,6 +39,22 @@ pub enum LakeError {
         /// The lock file.
         address: String,
     },
+    /// There is too little memory or local disk to sort what is to be compacted.
+    #[error("the files of `{address}` can't be sorted on this machine: {reason}")]
+    Workspace {
+        /// The table or partition.
+        address: String,
+        /// What is short.
+        reason: String,
+    },
+    /// What is asked for can't be a day, a table or a file of prices.
+    #[error("{message}")]
+    Asked {
+        /// What is wrong.
+        message: String,
+        /// What to do instead.
+        help: String,
+    },
     /// The events could not be encoded: a defect in dab.
     #[error("the batch for table `{table}` can't be encoded: {reason}")]
     Encode {
@@ -96,6 +112,8 @@ impl Explain for LakeError {
             Self::Corrupt { .. } => "DAB0503",
             Self::InUse { .. } => "DAB0504",
             Self::Encode { .. } => "DAB0505",
+            Self::Workspace { .. } => "DAB0506",
+            Self::Asked { .. } => "DAB0507",
         })
     }
 
@@ -103,8 +121,9 @@ impl Explain for LakeError {
         match self {
             Self::Unavailable { address, .. }
             | Self::Corrupt { address, .. }
+            | Self::Workspace { address, .. }
             | Self::InUse { address } => Some(Place::Object(address.clone())),
-            Self::Conflict { .. } | Self::Encode { .. } => None,
+            Self::Conflict { .. } | Self::Encode { .. } | Self::Asked { .. } => None,
         }
     }
 
@@ -118,11 +137,15 @@ impl Explain for LakeError {
             }
             Self::Conflict { .. } => None,
             Self::Corrupt { .. } => {
-                Some("restore the object from a backup, or remove it if it is not dab's".into())
+                Some("restore it from a backup, or remove it if it is not dab's".into())
             }
             Self::InUse { .. } => {
                 Some("stop the other `dab run`, or give this one a `lake` of its own".into())
             }
+            Self::Workspace { .. } => {
+                Some("free memory or space in the folder for temporary files, and try again".into())
+            }
+            Self::Asked { help, .. } => Some(help.clone()),
             Self::Encode { .. } => Some("report this, with the table's schema".into()),
         }
     }

@@ -8,6 +8,7 @@
 //! quarantine/<log source>/<source>-<n>.ndjson       records that could not be decoded
 //! quarantine/<log source>/spill/<id>.zst            those that were too long to keep in a line
 //! correlations/<n>.json                             what correlations remember, up to entry n of their journal
+//! upkeep/cold/<log source>.json                     up to which day retention has dropped its raw bytes
 //! state/                                            small state: deduplication, outbox, that journal
 //! ```
 
@@ -59,6 +60,12 @@ pub fn cold(log_source: &str, received: Timestamp, source: &str, number: u64) ->
 #[must_use]
 pub fn quarantine(log_source: &str, source: &str, number: u64) -> String {
     format!("{QUARANTINE}/{log_source}/{source}-{number:012}.ndjson")
+}
+
+/// The key of the note that says up to which day a log source's raw bytes were dropped.
+#[must_use]
+pub fn cold_dropped(log_source: &str) -> String {
+    format!("upkeep/{COLD}/{log_source}.json")
 }
 
 /// The key of a record that was too long for the quarantine's lines.

@@ -5,9 +5,11 @@
 //! see whole commits only ([`snapshot`]). What it does not do: decide what to store, or when.
 
 pub mod batch;
+pub mod compact;
 mod error;
 pub mod layout;
 pub mod query;
+pub mod retain;
 pub mod schema;
 pub mod snapshot;
 pub mod state;

@@ -18,6 +18,7 @@ mod provider;
 mod render;
 mod search;
 mod shape;
+mod sorted;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};
 pub use events::{EventScan, ScanStats, StoredEvent};
 pub use render::{OutputFormat, csv, render};
+pub(crate) use sorted::{sorted, stream_error};
 
 /// Says what is wrong with a search line, without running it.
 ///

@@ -1,5 +1,7 @@
 //! The lake as a whole: a prefix on an object store, with its tables and batches.
 
+mod listing;
+
 use std::{
     collections::HashMap,
     fs::{File, TryLockError},
@@ -93,6 +95,12 @@ impl Lake {
         })
     }
 
+    /// The time, as this lake has it.
+    #[must_use]
+    pub fn now(&self) -> base::Timestamp {
+        self.clock.now()
+    }
+
     /// The address of an object, for messages.
     #[must_use]
     pub fn address(&self, key: &str) -> String {
@@ -143,6 +151,25 @@ impl Lake {
         ));
         tables.insert(name.to_owned(), Arc::clone(&table));
         Ok(table)
+    }
+
+    /// The tables of these names; all there are if `names` is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Asked`] if there is no such table, [`LakeError::Unavailable`] if they can't be
+    /// listed.
+    pub async fn tables(&self, names: &[String]) -> Result<Vec<String>, LakeError> {
+        let mut known = self.table_names().await?;
+        known.sort_unstable();
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+            return Err(LakeError::Asked {
+                message: format!("there is no table `{name}`"),
+                help: "choose one that `dab tables` lists".into(),
+            });
+        }
+        known.retain(|name| names.is_empty() || names.contains(name));
+        Ok(known)
     }
 
     /// Writes all of a batch but its files. It counts only once the table has its number.

@@ -5,6 +5,10 @@
 //! committed again after a crash is recognized and skipped. The protocol is kept at reader 1 and
 //! writer 2, without deletion vectors or column mapping: every engine reads that.
 
+mod upkeep;
+
+pub(crate) use upkeep::Replaced;
+
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::{Fields, Schema, SchemaRef};
@@ -59,6 +63,18 @@ pub struct Commit {
     pub own: Fields,
     /// The files.
     pub files: Vec<WrittenFile>,
+}
+
+/// A file that is stored, and about to become part of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewFile {
+    /// Where it is, relative to the table's folder.
+    pub(crate) path: String,
+    pub(crate) day: Day,
+    pub(crate) bytes: u64,
+    pub(crate) rows: u64,
+    pub(crate) time_min: Timestamp,
+    pub(crate) time_max: Timestamp,
 }
 
 /// What came of a commit.
@@ -157,21 +173,24 @@ impl Table {
         let Some(table) = state.as_ref() else { return Ok(None) };
         let schema = self.arrow_schema(table)?;
         let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
-        let log = snapshot.log_data();
-        let files = log.iter().map(|file| self.data_file(&file));
         Ok(Some(TableSnapshot {
             name: self.name.clone(),
             version: i64::try_from(snapshot.version()).unwrap_or(i64::MAX),
             schema,
-            files: files.collect::<Result<Vec<_>, _>>()?,
+            files: self.data_files(table)?,
             store: Arc::clone(&self.store),
             root: self.root.clone(),
         }))
     }
 
+    fn data_files(&self, table: &DeltaTable) -> Result<Vec<DataFile>, LakeError> {
+        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
+        snapshot.log_data().iter().map(|file| self.data_file(&file)).collect()
+    }
+
     fn data_file(&self, file: &LogicalFileView) -> Result<DataFile, LakeError> {
         let partition = file.partition_values_map();
-        let day = partition.get(DAY).and_then(Option::as_deref).and_then(parse_day);
+        let day = partition.get(DAY).and_then(Option::as_deref).and_then(Day::parse);
         let day = day.ok_or_else(|| {
             LakeError::corrupt(&self.root, format!("file `{}` has no `day`", file.path()))
         })?;
@@ -328,12 +347,24 @@ impl Table {
             .put(&address, payload)
             .await
             .map_err(|error| LakeError::write(&address, error))?;
-        Ok(Add {
+        let new = NewFile {
             path,
+            day: file.day,
+            bytes: file.bytes.len() as u64,
+            rows: file.rows,
+            time_min: file.time_min,
+            time_max: file.time_max,
+        };
+        Ok(self.add_action(&new, true))
+    }
+
+    fn add_action(&self, file: &NewFile, data_change: bool) -> Add {
+        Add {
+            path: file.path.clone(),
             partition_values: HashMap::from([(DAY.to_owned(), Some(file.day.to_string()))]),
-            size: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+            size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
             modification_time: self.clock.now().as_micros() / 1000,
-            data_change: true,
+            data_change,
             stats: Some(
                 json!({
                     "numRecords": file.rows,
@@ -348,7 +379,7 @@ impl Table {
             base_row_id: None,
             default_row_commit_version: None,
             clustering_provider: None,
-        })
+        }
     }
 
     async fn write_commit(
@@ -389,10 +420,6 @@ impl Table {
     fn read_error(&self, error: DeltaTableError) -> LakeError {
         LakeError::read(&self.root, error)
     }
-}
-
-fn parse_day(text: &str) -> Option<Day> {
-    Timestamp::parse(&format!("{text}T00:00:00Z")).map(Timestamp::day)
 }
 
 /// A time as our statistics hold it: ISO 8601 with microseconds.

@@ -7,5 +7,6 @@ mod files;
 mod rest;
 mod rows;
 
+pub(crate) use files::base_properties;
 pub use files::{TableWriter, Written, WrittenFile};
 pub use rows::Rows;

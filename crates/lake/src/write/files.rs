@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, Encoding, ZstdLevel},
-    file::properties::{EnabledStatistics, WriterProperties},
+    file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
     schema::types::ColumnPath,
 };
 
@@ -243,9 +243,14 @@ fn split_by_day(batch: &RecordBatch, table: &str) -> Result<Vec<(Day, RecordBatc
         .collect()
 }
 
-/// Zstd level 1: higher levels gain nothing on columns. Ids differ in their last digits only, which
-/// delta encoding stores as such; dictionaries would hold every one.
 fn writer_properties() -> WriterProperties {
+    base_properties().build()
+}
+
+/// What all data files have in common. Zstd level 1: higher levels gain nothing on columns. Ids
+/// differ in their last digits only, which delta encoding stores as such; dictionaries would hold
+/// every one.
+pub(crate) fn base_properties() -> WriterPropertiesBuilder {
     let id = ColumnPath::from(schema::EVENT_ID);
     let offset = ColumnPath::new(vec![schema::ORIGIN.to_owned(), "offset".to_owned()]);
     let mut properties = WriterProperties::builder()
@@ -261,5 +266,5 @@ fn writer_properties() -> WriterProperties {
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
     }
-    properties.build()
+    properties
 }

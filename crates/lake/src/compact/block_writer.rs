@@ -1,0 +1,163 @@
+//! One compacted Parquet file, written to the store as its row groups fill.
+//!
+//! A file is made of blocks, each of so many rows that it has [`limits::COMPACT_BLOCK_BYTES`] at most
+//! on average. Every call of the encoder gets one block, which becomes one page in each column: so
+//! reading a block reads no byte of its neighbors. (A column that alone has several times a block's
+//! bytes in one has several pages for it.)
+
+use std::sync::Arc;
+
+use arrow::{
+    array::AsArray,
+    datatypes::{SchemaRef, TimestampMicrosecondType},
+    record_batch::RecordBatch,
+};
+use base::{Timestamp, limits};
+use object_store::{ObjectStore, buffered::BufWriter, path::Path};
+use parquet::{
+    arrow::ArrowWriter,
+    errors::ParquetError,
+    file::properties::{BloomFilterPosition, WriterProperties},
+    schema::types::ColumnPath,
+};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{LakeError, schema, write::base_properties};
+
+/// The columns that get bloom filters: what people look up one value of. Engines that know nothing
+/// of the search index skip row groups by them.
+const BLOOM_COLUMNS: [&[&str]; 4] =
+    [&[schema::EVENT_ID], &["source", "ip"], &["destination", "ip"], &["user", "name"]];
+
+/// How large the parts are in which a file goes to the store.
+const PART_BYTES: usize = 8 << 20;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) bytes: u64,
+    pub(super) rows: u64,
+    pub(super) time_min: Timestamp,
+    pub(super) time_max: Timestamp,
+}
+
+/// Writes one file. Memory: one row group encoded, and a few parts under way.
+pub(super) struct BlockWriter {
+    address: Path,
+    block_rows: usize,
+    encoder: ArrowWriter<Vec<u8>>,
+    upload: BufWriter,
+    stored: Stored,
+}
+
+impl BlockWriter {
+    /// Begins a file with the columns of `first`, whose rows say how large a block is. They are not
+    /// written yet.
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        address: Path,
+        first: &RecordBatch,
+    ) -> Result<Self, LakeError> {
+        let block_rows = block_rows(first);
+        let properties = Some(block_properties(&first.schema(), block_rows));
+        let encoder = ArrowWriter::try_new(Vec::new(), first.schema(), properties)
+            .map_err(|error| LakeError::encode(address.as_ref(), &error))?;
+        let upload =
+            BufWriter::with_capacity(store, address.clone(), PART_BYTES).with_max_concurrency(2);
+        let (time_min, time_max) = (Timestamp::MAX, Timestamp::MIN);
+        let stored = Stored { bytes: 0, rows: 0, time_min, time_max };
+        Ok(Self { address, block_rows, encoder, upload, stored })
+    }
+
+    /// Adds rows, as one block or more.
+    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        let mut from = 0;
+        while from < rows.num_rows() {
+            let block = rows.slice(from, self.block_rows.min(rows.num_rows() - from));
+            from += block.num_rows();
+            self.encoder.write(&block).map_err(|error| self.defect(&error))?;
+            if self.encoder.in_progress_size() >= limits::COMPACT_ROW_GROUP_BYTES {
+                self.encoder.flush().map_err(|error| self.defect(&error))?;
+                self.send().await?;
+            }
+        }
+        self.stored.rows += rows.num_rows() as u64;
+        let times = rows.column_by_name(schema::TIME);
+        let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+        for micros in times.into_iter().flat_map(|times| times.values()) {
+            let time = Timestamp::from_micros(*micros);
+            self.stored.time_min = self.stored.time_min.min(time);
+            self.stored.time_max = self.stored.time_max.max(time);
+        }
+        Ok(())
+    }
+
+    /// Ends the file. It is in the store now, and no part of any table.
+    pub(super) async fn finish(mut self) -> Result<Stored, LakeError> {
+        self.encoder.finish().map_err(|error| self.defect(&error))?;
+        self.send().await?;
+        let ended = self.upload.shutdown().await;
+        ended.map_err(|error| LakeError::write(&self.address, error))?;
+        Ok(self.stored)
+    }
+
+    /// Gives up: as far as possible, nothing is left in the store.
+    pub(super) async fn abort(mut self) {
+        if let Err(error) = self.upload.abort().await {
+            tracing::debug!(address = %self.address, %error, "parts of a file are left over");
+        }
+    }
+
+    async fn send(&mut self) -> Result<(), LakeError> {
+        let bytes = std::mem::take(self.encoder.inner_mut());
+        self.stored.bytes += bytes.len() as u64;
+        let sent = self.upload.put(bytes.into()).await;
+        sent.map_err(|error| LakeError::write(&self.address, error))
+    }
+
+    fn defect(&self, error: &ParquetError) -> LakeError {
+        LakeError::encode(self.address.as_ref(), error)
+    }
+}
+
+/// A power of two, so that it divides the rows of a batch.
+fn block_rows(first: &RecordBatch) -> usize {
+    let bytes = first.get_array_memory_size().max(1);
+    let rows = first.num_rows().saturating_mul(limits::COMPACT_BLOCK_BYTES) / bytes;
+    let rows = if rows.is_power_of_two() { rows } else { rows.next_power_of_two() / 2 };
+    rows.clamp(1, limits::COMPACT_BLOCK_ROWS)
+}
+
+/// The properties of compacted files: those of all files, blocks, and bloom filters.
+///
+/// Statistics stay as they are in fresh files: of pages for `time`, which prunes; of row groups for
+/// every column, since their counts of nulls let a query skip what lacks a rare field altogether.
+fn block_properties(columns: &SchemaRef, block_rows: usize) -> WriterProperties {
+    let mut properties = base_properties()
+        // Otherwise columns of lists end their pages elsewhere.
+        .set_write_batch_size(1 << 30)
+        .set_data_page_row_count_limit(block_rows)
+        .set_data_page_size_limit(4 * limits::COMPACT_BLOCK_BYTES)
+        .set_max_row_group_row_count(None)
+        .set_bloom_filter_position(BloomFilterPosition::AfterRowGroup);
+    for path in BLOOM_COLUMNS {
+        if has_text(columns, path) {
+            let path = ColumnPath::new(path.iter().map(|&part| part.to_owned()).collect());
+            properties = properties.set_column_bloom_filter_enabled(path, true);
+        }
+    }
+    properties.build()
+}
+
+fn has_text(columns: &SchemaRef, path: &[&str]) -> bool {
+    use arrow::datatypes::DataType;
+    let Some((first, inner)) = path.split_first() else { return false };
+    let Ok(field) = columns.field_with_name(first) else { return false };
+    let mut data_type = field.data_type();
+    for name in inner {
+        let DataType::Struct(members) = data_type else { return false };
+        let Some((_, member)) = members.find(name) else { return false };
+        data_type = member.data_type();
+    }
+    *data_type == DataType::Utf8
+}

@@ -1,0 +1,64 @@
+//! Files of a table as one stream of rows in the order of time, in bounded memory.
+
+use std::sync::Arc;
+
+use datafusion::{
+    error::{DataFusionError, Result},
+    execution::{SendableRecordBatchStream, runtime_env::RuntimeEnvBuilder},
+    logical_expr::{SortExpr, ident},
+    prelude::{SessionConfig, SessionContext},
+};
+
+use super::provider::LakeTable;
+use crate::{
+    LakeError, schema,
+    snapshot::{DataFile, TableSnapshot},
+};
+
+/// Streams the rows of some files of a table by `time`, then `event_id`, with all columns of the
+/// table but its partition's. What does not fit in `memory_bytes` is sorted on the local disk.
+///
+/// # Errors
+///
+/// As [`stream_error`] has them.
+pub(crate) async fn sorted(
+    snapshot: &Arc<TableSnapshot>,
+    files: Vec<DataFile>,
+    rows_per_batch: usize,
+    memory_bytes: usize,
+) -> Result<SendableRecordBatchStream> {
+    // One partition: files are opened one after the other, however many there are.
+    let config =
+        SessionConfig::new().with_target_partitions(1).with_batch_size(rows_per_batch.max(1));
+    let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory_bytes, 1.0).build_arc()?;
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    let columns = snapshot.schema.fields().iter().filter(|field| field.name() != schema::DAY);
+    let columns: Vec<_> = columns.map(|field| ident(field.name())).collect();
+    let table = LakeTable::of_files(Arc::clone(snapshot), files);
+    let by = |column: &str| SortExpr::new(ident(column), true, false);
+    context
+        .read_table(Arc::new(table))?
+        .select(columns)?
+        .sort(vec![by(schema::TIME), by(schema::EVENT_ID)])?
+        .execute_stream()
+        .await
+}
+
+/// What a failed stream means to whoever compacts `address`.
+pub(crate) fn stream_error(address: &str, error: DataFusionError) -> LakeError {
+    if let DataFusionError::ResourcesExhausted(_) | DataFusionError::IoError(_) = error.find_root()
+    {
+        let reason = error.find_root().strip_backtrace();
+        return LakeError::Workspace { address: address.to_owned(), reason };
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        match inner.downcast_ref::<object_store::Error>() {
+            // The log names a file that is not there: trying again does not help.
+            Some(object_store::Error::NotFound { .. }) => break,
+            Some(_) => return LakeError::read(address, error),
+            None => cause = inner.source(),
+        }
+    }
+    LakeError::corrupt(address, error.find_root().strip_backtrace())
+}

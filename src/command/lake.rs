@@ -1,0 +1,30 @@
+//! `dab lake`: looking after what is stored.
+
+mod compact;
+mod retain;
+
+use std::path::Path;
+
+use base::{Day, Problem};
+
+use crate::output::Output;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Action {
+    /// Makes few large files of the many small ones, sorted by time; beside a running `dab run` too.
+    Compact(compact::Args),
+    /// Drops days that are older than `retention` in the settings, and removes files that nothing
+    /// needs any longer.
+    Retain(retain::Args),
+}
+
+pub(crate) async fn run(action: Action, config: &Path, output: Output) -> Result<u8, Problem> {
+    match action {
+        Action::Compact(args) => compact::run(&args, config, output).await,
+        Action::Retain(args) => retain::run(&args, config, output).await,
+    }
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("`{text}` is no day such as 2026-11-24"))
+}

@@ -1,0 +1,162 @@
+//! Looking after the lake: compaction, retention, checks, wherever they die and whoever writes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::Value;
+
+use crate::harness::{Project, Running, events, until};
+
+/// A project whose table `plain` has a file for each of `batches` batches of a hundred events.
+fn with_small_files(batches: usize) -> Project {
+    let project = Project::ndjson("");
+    for batch in 0..batches {
+        project.write(&format!("in/{batch}.ndjson"), &events(batch * 100, 100));
+        project.ok(&["run", "--once"]);
+    }
+    project
+}
+
+fn table(project: &Project, name: &str) -> Value {
+    let tables = project.json(&["tables"]);
+    tables.into_iter().find(|table| table["table"] == name).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A table's words, whatever is between them.
+fn shown(text: &str) -> String {
+    let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    words.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn small_files_become_one() {
+    let project = with_small_files(4);
+    let all = "SELECT event_id, n, time, ingest_time, \"user\" FROM plain ORDER BY n";
+    let before = project.json(&["sql", all]);
+    let done = project.run(&["lake", "compact"]);
+    let bytes = table(&project, "plain")["bytes"].to_string();
+    let text = shown(&stdout(&done));
+    let (head, row) = text.split_once('\n').unwrap();
+    assert_eq!(head, "TABLE DAYS FILES FILES NOW ROWS BYTES BYTES NOW");
+    assert!(row.starts_with("plain 1 4 1 400 ") && row.ends_with(&bytes), "{text}");
+    assert_eq!(project.json(&["sql", all]), before);
+    assert_eq!(project.ok(&["lake", "compact", "plain"]), "there was nothing to compact\n");
+
+    let json = project.json(&["lake", "compact", "plain", "--day", "2026-11-20"]);
+    assert_eq!(json.len(), 1);
+    assert_eq!((&json[0]["table"], &json[0]["files_before"]), (&"plain".into(), &0.into()));
+    let unknown = project.run(&["lake", "compact", "nowhere"]);
+    assert_eq!(unknown.status.code(), Some(3));
+    assert_eq!(
+        String::from_utf8_lossy(&unknown.stderr),
+        "error[DAB0507]: there is no table `nowhere`\n  help: choose one that `dab tables` lists\n"
+    );
+}
+
+#[test]
+fn compaction_may_die_anywhere() {
+    for point in ["rewritten", "compacted"] {
+        let project = with_small_files(3);
+        let crashed = project.run(&["lake", "compact", "--crash-at", point]);
+        assert_eq!(crashed.status.code(), None, "{point}: it died by a signal");
+        assert_eq!(project.rows("plain"), 300, "{point}");
+        project.write("in/more.ndjson", &events(300, 100));
+        project.ok(&["run", "--once"]);
+        assert_eq!(project.rows("plain"), 400, "{point}");
+        project.ok(&["lake", "compact"]);
+        assert_eq!(project.rows("plain"), 400, "{point}");
+        assert_eq!(table(&project, "plain")["files"], 1, "{point}");
+        project.ledger_adds_up();
+    }
+}
+
+#[test]
+fn compaction_beside_a_running_pipeline_loses_and_doubles_nothing() {
+    let project = with_small_files(1);
+    let running = Running::start(&project, &[]);
+    for batch in 1..12 {
+        project.write(&format!("in/{batch}.ndjson"), &events(batch * 100, 100));
+        project.ok(&["lake", "compact"]);
+    }
+    let count = || project.number("SELECT count(*) FROM plain");
+    until("all batches", || (count() == 1_200).then_some(()));
+    project.ok(&["lake", "compact"]);
+    drop(running);
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 1_200);
+    project.ledger_adds_up();
+}
+
+/// Lets a file be as old as that.
+fn backdate(path: &Path, days: u64) {
+    let file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    let age = Duration::from_secs(days * 86_400);
+    file.set_modified(SystemTime::now() - age).unwrap();
+}
+
+fn compacted_files(project: &Project) -> Vec<PathBuf> {
+    let day = project.path().join("lake/tables/plain/day=2026-11-20");
+    let files = fs::read_dir(day).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.to_string_lossy().contains("compacted-")).collect()
+}
+
+#[test]
+fn what_a_killed_compaction_left_is_removed_when_it_is_old() {
+    let project = with_small_files(3);
+    for _ in 0..3 {
+        project.run(&["lake", "compact", "--crash-at", "rewritten"]);
+    }
+    assert_eq!(compacted_files(&project).len(), 3);
+    assert_eq!(project.ok(&["lake", "retain"]), "nothing is too old, or unused\n");
+    for path in compacted_files(&project) {
+        backdate(&path, 2);
+    }
+    let dry = project.run(&["lake", "retain", "--dry-run"]);
+    let bytes = fs::metadata(&compacted_files(&project)[0]).unwrap().len() * 3;
+    assert_eq!(
+        shown(&stdout(&dry)),
+        format!("TIER OF FIRST DAY LAST DAY FILES ROWS BYTES\nunused plain - - 3 - {bytes}")
+    );
+    assert_eq!(compacted_files(&project).len(), 3);
+    let crashed = project.run(&["lake", "retain", "--crash-at", "vacuumed"]);
+    assert_eq!(crashed.status.code(), None, "it died by a signal");
+    let left = compacted_files(&project).len();
+    assert!(left < 3, "it had begun");
+    let removed = project.json(&["lake", "retain"]);
+    assert_eq!(removed.first().map_or(0, |one| one["files"].as_u64().unwrap()), left as u64);
+    assert!(compacted_files(&project).is_empty());
+    assert_eq!(project.rows("plain"), 300);
+}
+
+#[test]
+fn retention_drops_what_the_settings_say() {
+    let project = Project::ndjson("retention: {tables: {plain: {warm_days: 1, cold_days: 1}}}");
+    project.write("in/a.ndjson", &events(0, 100));
+    project.write("in/b.ndjson", b"{\"t\":\"2999-01-01T00:00:00Z\"}\n");
+    let today = base::Clock::now(&base::SystemClock);
+    let today = format!("{{\"t\":\"{today}\",\"n\":7}}\n");
+    project.write("in/c.ndjson", today.as_bytes());
+    project.ok(&["run", "--once"]);
+    let crashed = project.run(&["lake", "retain", "--crash-at", "dropped"]);
+    assert_eq!(crashed.status.code(), None, "it died by a signal");
+    assert_eq!(project.rows("plain"), 1, "today stays");
+    assert_eq!(project.ok(&["lake", "retain"]), "nothing is too old, or unused\n");
+    // What was dropped does not come back.
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 1);
+    assert_eq!(project.quarantined().len(), 1, "the quarantine is not touched");
+
+    let wrong = Project::ndjson("retention: {warm_days: 0}");
+    let wrong = wrong.run(&["lake", "retain"]);
+    assert_eq!(wrong.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(said.starts_with("error[DAB0103]: `warm_days` and `cold_days` can't be 0\n"), "{said}");
+}
