@@ -1,5 +1,6 @@
 //! `dab lake`: looking after what is stored.
 
+mod check;
 mod compact;
 mod retain;
 
@@ -13,6 +14,8 @@ use crate::output::Output;
 pub(crate) enum Action {
     /// Makes few large files of the many small ones, sorted by time; beside a running `dab run` too.
     Compact(compact::Args),
+    /// Checks that what is stored is what the tables' logs and the ledger say; exit code 1 if not.
+    Check(check::Args),
     /// Drops days that are older than `retention` in the settings, and removes files that nothing
     /// needs any longer.
     Retain(retain::Args),
@@ -21,6 +24,7 @@ pub(crate) enum Action {
 pub(crate) async fn run(action: Action, config: &Path, output: Output) -> Result<u8, Problem> {
     match action {
         Action::Compact(args) => compact::run(&args, config, output).await,
+        Action::Check(args) => check::run(&args, config, output).await,
         Action::Retain(args) => retain::run(&args, config, output).await,
     }
 }

@@ -160,3 +160,89 @@ fn retention_drops_what_the_settings_say() {
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(said.starts_with("error[DAB0103]: `warm_days` and `cold_days` can't be 0\n"), "{said}");
 }
+
+fn cold_objects(project: &Project) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![project.path().join("lake/cold")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_check_finds_what_is_not_as_the_ledger_says() {
+    let project = with_small_files(3);
+    let check = || {
+        let done = project.run(&["lake", "check"]);
+        (done.status.code(), stdout(&done))
+    };
+    let fine = "1 tables with 3 files, 3 batches, 3 cold objects: no findings\n";
+    assert_eq!(check(), (Some(0), fine.to_owned()));
+    project.ok(&["lake", "compact"]);
+    assert_eq!(check(), (Some(0), fine.replace("3 files", "1 files")));
+
+    let cold = cold_objects(&project);
+    fs::remove_file(&cold[1]).unwrap();
+    let address = fs::canonicalize(&cold[0]).unwrap().with_file_name(cold[1].file_name().unwrap());
+    let expected = format!(
+        "error[DAB0546]: the raw bytes of batch 2 of the source `s` are missing\n  \
+         --> file://{}\n  \
+         help: restore the object from a backup; the events are in their table all the same\n\
+         1 tables with 1 files, 3 batches, 2 cold objects: 1 findings\n",
+        address.display(),
+    );
+    assert_eq!(check(), (Some(1), expected));
+    // Nothing of that can be repaired.
+    assert_eq!(project.run(&["lake", "check", "--repair"]).status.code(), Some(1));
+
+    let record = project.path().join("lake/batches/s/000000000003.json");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(&record, text.replace("\"rows\":100", "\"rows\":99")).unwrap();
+    fs::remove_file(project.path().join("lake/batches/s/000000000001.json")).unwrap();
+    let done = project.run(&["lake", "check", "--output", "json"]);
+    let lines: Vec<Value> =
+        stdout(&done).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "batch 1 of the source `s` is not accounted for: it is missing",
+            "batch 3 of the source `s` is not accounted for: \
+             100 records came in, and became 99 rows and 0 quarantined",
+            "the raw bytes of batch 2 of the source `s` are missing",
+        ]
+    );
+    assert_eq!(lines[3]["findings"], 3);
+}
+
+#[test]
+fn what_retention_dropped_is_not_missing_and_what_never_happened_is_removed() {
+    let project = with_small_files(2);
+    let first = cold_objects(&project).swap_remove(0);
+    let elsewhere = project.path().join("lake/cold/plain/day=2026-11-01/hour=08");
+    fs::create_dir_all(&elsewhere).unwrap();
+    // As if the first try at this batch had been written some hours before it was committed.
+    let twice = elsewhere.join(first.file_name().unwrap());
+    fs::copy(&first, &twice).unwrap();
+    project.ok(&["lake", "check"]);
+    backdate(&twice, 2);
+    let done = project.run(&["lake", "check"]);
+    assert_eq!(done.status.code(), Some(1), "{}", stdout(&done));
+    let done = project.run(&["lake", "check", "--repair"]);
+    let bytes = fs::metadata(&first).unwrap().len();
+    let removed = format!("removed: 1 objects, {bytes} bytes, are part of nothing (file://");
+    assert!(stdout(&done).starts_with(&removed), "{}", stdout(&done));
+    assert_eq!((done.status.code(), twice.try_exists().unwrap()), (Some(0), false));
+
+    let note = "{\"version\":1,\"log_source\":\"plain\",\"before\":\"2999-01-01\"}";
+    project.write("lake/upkeep/cold/plain.json", note.as_bytes());
+    for path in cold_objects(&project) {
+        fs::remove_file(path).unwrap();
+    }
+    assert!(project.ok(&["lake", "check"]).contains("0 cold objects: no findings"));
+}

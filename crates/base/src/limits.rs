@@ -187,6 +187,12 @@ pub const VACUUM_GRACE_SECONDS_MAX: u64 = 7 * 86_400;
 /// week, so that readers that are behind still find their way.
 pub const LOG_KEEP_SECONDS: u64 = 7 * 86_400;
 
+/// How many findings a check of the lake lists; the others are counted.
+pub const CHECK_FINDINGS_MAX: usize = 1000;
+
+/// How many objects a check reads at once: enough to hide an object store's 50 ms.
+pub const CHECK_CONCURRENCY: usize = 16;
+
 /// How often a commit of upkeep is tried again when writers were faster.
 pub const REWRITE_ATTEMPTS_MAX: u32 = 20;
 

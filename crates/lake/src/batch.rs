@@ -16,6 +16,12 @@ use serde_json::value::RawValue;
 /// The version of the manifest's form that is written.
 pub const MANIFEST_VERSION: u32 = 1;
 
+/// The name of a source's application transactions.
+#[must_use]
+pub fn app(source: &str) -> String {
+    format!("dab/{source}")
+}
+
 /// The record of one batch: the ledger's line, and the checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Manifest {

@@ -5,6 +5,7 @@
 //! see whole commits only ([`snapshot`]). What it does not do: decide what to store, or when.
 
 pub mod batch;
+pub mod check;
 pub mod compact;
 mod error;
 pub mod layout;

@@ -187,7 +187,7 @@ async fn drop_days(table: &Table, before: Day, dry_run: bool) -> Result<Dropped,
 }
 
 /// Removes the files of a table's folder that are not part of it, when their grace is over.
-async fn vacuum(
+pub(crate) async fn vacuum(
     lake: &Lake,
     table: &Table,
     grace: Duration,
@@ -195,9 +195,10 @@ async fn vacuum(
 ) -> Result<Dropped, LakeError> {
     // Listed before the log is read: what is committed in between is seen as part of the table.
     let stored = lake.objects(&layout::table(table.name())).await?;
-    let named = table.named().await?;
-    let expired = lake.now().minus(grace);
     let mut dropped = Dropped::new(Tier::Unused, table.name().to_owned());
+    // A log that is lost can be restored, as long as what it names is there.
+    let Some(named) = table.named().await? else { return Ok(dropped) };
+    let expired = lake.now().minus(grace);
     let mut leaving = Vec::new();
     for (path, meta) in stored {
         let is_log = path.parts().next().is_some_and(|part| part.as_ref() == "_delta_log");

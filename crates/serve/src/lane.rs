@@ -25,10 +25,7 @@ use crate::{
     status::Board,
 };
 
-/// The name of a source's application transactions.
-pub(crate) fn app(source: &str) -> String {
-    format!("dab/{source}")
-}
+pub(crate) use lake::batch::app;
 
 /// How often a one-shot run tries to write before it gives up: some ten seconds in all. A running
 /// pipeline never gives up.

@@ -40,7 +40,7 @@ pub(crate) enum Replaced {
 }
 
 /// Files that a table's log names, relative to its folder.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Named {
     /// Those that are part of it.
     pub(crate) live: HashSet<Path>,
@@ -138,15 +138,15 @@ impl Table {
             .map_err(failed)
     }
 
-    /// All files that the log names.
+    /// All files that the log names; `None` if there is no log.
     ///
     /// # Errors
     ///
     /// [`LakeError::Unavailable`] if it can't be read.
-    pub(crate) async fn named(&self) -> Result<Named, LakeError> {
+    pub(crate) async fn named(&self) -> Result<Option<Named>, LakeError> {
         let mut state = self.state.lock().await;
         self.refresh(&mut state).await?;
-        let Some(table) = state.as_ref() else { return Ok(Named::default()) };
+        let Some(table) = state.as_ref() else { return Ok(None) };
         let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
         let removed = snapshot
             .all_tombstones(&self.log_store)
@@ -158,7 +158,7 @@ impl Table {
             .try_collect()
             .await
             .map_err(|error| self.read_error(error))?;
-        Ok(Named { live: self.live(table)?, removed })
+        Ok(Some(Named { live: self.live(table)?, removed }))
     }
 
     fn live(&self, table: &DeltaTable) -> Result<HashSet<Path>, LakeError> {
