@@ -3,6 +3,7 @@
 mod check;
 mod compact;
 mod retain;
+mod stats;
 
 use std::path::Path;
 
@@ -19,6 +20,8 @@ pub(crate) enum Action {
     /// Drops days that are older than `retention` in the settings, and removes files that nothing
     /// needs any longer.
     Retain(retain::Args),
+    /// Counts what came in and what it takes as stored, by tier, and what that costs.
+    Stats(stats::Args),
 }
 
 pub(crate) async fn run(action: Action, config: &Path, output: Output) -> Result<u8, Problem> {
@@ -26,6 +29,7 @@ pub(crate) async fn run(action: Action, config: &Path, output: Output) -> Result
         Action::Compact(args) => compact::run(&args, config, output).await,
         Action::Check(args) => check::run(&args, config, output).await,
         Action::Retain(args) => retain::run(&args, config, output).await,
+        Action::Stats(args) => stats::run(&args, config, output).await,
     }
 }
 

@@ -246,3 +246,46 @@ fn what_retention_dropped_is_not_missing_and_what_never_happened_is_removed() {
     }
     assert!(project.ok(&["lake", "check"]).contains("0 cold objects: no findings"));
 }
+
+#[test]
+fn what_is_stored_is_counted_and_priced() {
+    let project = with_small_files(2);
+    project.write("in/bad.ndjson", b"{\n");
+    project.ok(&["run", "--once"]);
+    let raw = (events(0, 200).len() + 2) as u64;
+    let cold: u64 = cold_objects(&project).iter().map(|it| fs::metadata(it).unwrap().len()).sum();
+    let warm = table(&project, "plain")["bytes"].as_u64().unwrap();
+    let prices = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/prices-s3.yaml");
+    let args = ["lake", "stats", "--prices", prices.to_str().unwrap()];
+    let lines = project.json(&args);
+    assert_eq!(lines[0]["table"], "plain");
+    assert_eq!(lines.last().unwrap()["table"], "total");
+    for line in &lines {
+        let count = |key: &str| line[key].as_u64().unwrap();
+        assert_eq!((count("records"), count("raw_bytes"), count("rows")), (201, raw, 200));
+        assert_eq!((count("warm_bytes"), count("cold_bytes")), (warm, cold));
+        assert_eq!((count("files"), count("batches"), count("cold_raw_bytes")), (2, 3, raw));
+        let number = |key: &str| line[key].as_f64().unwrap();
+        let left = count("warm_raw_bytes") as f64;
+        assert!((left - raw as f64 * 200.0 / 201.0).abs() <= 0.5, "{line}");
+        let year = 12.0 * 0.023 * (warm as f64 / left + cold as f64 / raw as f64);
+        assert!((number("gb_year") - year).abs() < 1e-9, "{line}");
+        let month = 0.023 * (warm + cold) as f64 / 1e9;
+        assert!((number("month") - month).abs() < 1e-12, "{line}");
+    }
+    let text = project.ok(&args);
+    let (head, rest) = text.split_once('\n').unwrap();
+    assert_eq!(
+        shown(head),
+        "TABLE RECORDS RAW BYTES ROWS FILES COMMITS WARM BYTES WARM % COLD BYTES COLD % A MONTH A GB YEAR"
+    );
+    assert!(
+        rest.ends_with(
+            "USD for storage alone, as of 2025-09 (https://aws.amazon.com/s3/pricing/)\n"
+        )
+    );
+    let wrong = project.write("prices.yaml", b"version: 1\nprice: 3\n");
+    let wrong = project.run(&["lake", "stats", "--prices", wrong.to_str().unwrap()]);
+    assert_eq!(wrong.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&wrong.stderr).starts_with("error[DAB0507]: "));
+}

@@ -20,6 +20,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
 use parquet::{errors::ParquetError, file::metadata::ParquetMetaDataReader};
 
 pub use self::finding::Finding;
+pub(crate) use self::ledger::last_committed;
 use crate::{
     Lake, LakeError, layout, retain,
     snapshot::{DataFile, TableSnapshot},

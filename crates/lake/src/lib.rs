@@ -14,6 +14,7 @@ pub mod retain;
 pub mod schema;
 pub mod snapshot;
 pub mod state;
+pub mod stats;
 mod store;
 pub mod table;
 pub mod write;

@@ -64,7 +64,7 @@ async fn recorded(lake: &Lake, source: &str) -> Result<BTreeSet<u64>, LakeError>
 }
 
 /// The number of the last batch of a source that its table has.
-async fn last_committed(lake: &Lake, source: &str) -> Result<Option<u64>, LakeError> {
+pub(crate) async fn last_committed(lake: &Lake, source: &str) -> Result<Option<u64>, LakeError> {
     // The newest record may be one of a batch that never happened, for a table that is not there.
     for number in recorded(lake, source).await?.into_iter().rev().take(2) {
         let Ok(manifest) = lake.manifest(source, number).await else { continue };

@@ -1,0 +1,112 @@
+//! `dab lake stats`: what came in, what it takes, what it costs.
+
+use std::path::{Path, PathBuf};
+
+use base::{Problem, limits};
+use lake::{
+    LakeError,
+    stats::{Prices, TableStats, stats},
+};
+
+use crate::{
+    command::query,
+    output::{self, Output},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A file of prices, for what it costs.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
+    let prices = args.prices.as_deref().map(read).transpose()?;
+    let all = stats(query::lake(config)?.as_ref()).await?;
+    if output == Output::Json {
+        for stats in &all {
+            output::line(&json(stats, prices.as_ref()));
+        }
+        return Ok(crate::FINE);
+    }
+    let rows: Vec<_> = all.iter().map(|stats| row(stats, prices.as_ref())).collect();
+    let header = [
+        "table",
+        "records",
+        "raw bytes",
+        "rows",
+        "files",
+        "commits",
+        "warm bytes",
+        "warm %",
+        "cold bytes",
+        "cold %",
+        "a month",
+        "a GB year",
+    ];
+    output::rows(header, &rows, output);
+    if let Some(prices) = prices {
+        output::error_line(&format!(
+            "{} for storage alone, as of {} ({})",
+            prices.currency, prices.as_of, prices.source
+        ));
+    }
+    Ok(crate::FINE)
+}
+
+fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 12] {
+    let percent =
+        |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{:.1}", ratio * 100.0));
+    let price = |price: Option<f64>| price.map_or("-".to_owned(), |price| format!("{price:.4}"));
+    [
+        stats.table.clone(),
+        stats.records.to_string(),
+        stats.raw_bytes.to_string(),
+        stats.rows.to_string(),
+        stats.files.to_string(),
+        stats.commits.to_string(),
+        stats.warm_bytes.to_string(),
+        percent(stats.warm_ratio()),
+        stats.cold_bytes.to_string(),
+        percent(stats.cold_ratio()),
+        price(prices.map(|prices| stats.month(prices))),
+        price(prices.and_then(|prices| stats.gb_year(prices))),
+    ]
+}
+
+fn json(stats: &TableStats, prices: Option<&Prices>) -> String {
+    let mut line = serde_json::to_value(stats).unwrap_or_default();
+    if let Some(line) = line.as_object_mut() {
+        line.insert("warm_ratio".to_owned(), stats.warm_ratio().into());
+        line.insert("cold_ratio".to_owned(), stats.cold_ratio().into());
+        if let Some(prices) = prices {
+            line.insert("currency".to_owned(), prices.currency.as_str().into());
+            line.insert("month".to_owned(), stats.month(prices).into());
+            line.insert("gb_year".to_owned(), stats.gb_year(prices).into());
+        }
+    }
+    line.to_string()
+}
+
+fn read(path: &Path) -> Result<Prices, LakeError> {
+    let shown = path.display();
+    let asked = |message: String| LakeError::Asked {
+        message,
+        help: "write it as `docs/reference/prices-s3.yaml` is written".into(),
+    };
+    let size = std::fs::metadata(path).map_err(|error| asked(format!("`{shown}`: {error}")))?.len();
+    if size > limits::CONFIG_FILE_BYTES_MAX {
+        return Err(asked(format!("`{shown}` has {size} bytes, and is no file of prices")));
+    }
+    let text =
+        std::fs::read_to_string(path).map_err(|error| asked(format!("`{shown}`: {error}")))?;
+    let prices: Prices = serde_saphyr::from_str(&text).map_err(|error| {
+        let text = error.without_snippet().to_string();
+        asked(format!("`{shown}`: {}", text.lines().next().unwrap_or_default()))
+    })?;
+    let is_price = |price: f64| price.is_finite() && price >= 0.0;
+    if prices.version != 1 || !is_price(prices.warm_gb_month) || !is_price(prices.cold_gb_month) {
+        return Err(asked(format!("`{shown}` is not of version 1, or has a price below 0")));
+    }
+    Ok(prices)
+}
