@@ -8,7 +8,7 @@ use base::{Code, Explain, Place, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::upkeep::RetentionSettings;
+use self::upkeep::{MaintenanceSettings, RetentionSettings};
 
 /// What `dab.yaml` holds. Paths are relative to the file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -41,6 +41,9 @@ pub(crate) struct Settings {
     /// How long what is stored is kept.
     #[serde(default)]
     pub(crate) retention: RetentionSettings,
+    /// How `dab run` looks after the lake.
+    #[serde(default)]
+    pub(crate) maintenance: MaintenanceSettings,
     /// How S3 is reached, where it is used.
     #[serde(default)]
     pub(crate) s3: S3,
@@ -227,7 +230,8 @@ impl Settings {
         if self.version != 1 {
             return wrong(format!("`version` is {}", self.version), "write `version: 1`");
         }
-        if let Some((message, help)) = self.retention.mistake() {
+        let mistake = self.retention.mistake().or_else(|| self.maintenance.mistake());
+        if let Some((message, help)) = mistake {
             return wrong(message, help);
         }
         let mut seen = std::collections::BTreeSet::new();

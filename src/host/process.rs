@@ -105,6 +105,7 @@ impl Host {
             receivers: self.receivers()?,
             buckets: self.buckets()?,
             http: self.http()?,
+            maintenance: self.settings.maintenance.maintenance(&self.settings.retention),
             clock: Arc::clone(&self.clock),
             observer,
             once: false,

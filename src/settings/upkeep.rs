@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use lake::retain::{Keep, Retention};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serve::Maintenance;
 
 /// How long what is stored is kept. Nothing is dropped that this does not ask for.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -68,5 +69,60 @@ impl RetentionSettings {
                 .grace_hours
                 .map_or(defaults.grace, |hours| Duration::from_secs(u64::from(hours) * 3600)),
         }
+    }
+}
+
+/// How `dab run` looks after the lake: it compacts and keeps to `retention`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MaintenanceSettings {
+    /// Whether it does. Where a scheduler runs `dab lake`, it need not.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// How often it is looked whether something is to be done.
+    #[serde(default = "ten_minutes")]
+    look_seconds: u64,
+    /// A day that has more small files than this is compacted at once; other days when they are over.
+    #[serde(default = "two_hundred")]
+    small_files_max: usize,
+}
+
+impl Default for MaintenanceSettings {
+    fn default() -> Self {
+        let (look_seconds, small_files_max) = (ten_minutes(), two_hundred());
+        Self { enabled: yes(), look_seconds, small_files_max }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn ten_minutes() -> u64 {
+    600
+}
+
+/// A quarter of an hour of one source that commits every five seconds: few enough files for a query to
+/// open, and each byte is written anew some three times before its file is large.
+const fn two_hundred() -> usize {
+    200
+}
+
+impl MaintenanceSettings {
+    /// What is wrong with them, and how to put it right.
+    pub(super) fn mistake(&self) -> Option<(String, &'static str)> {
+        let is_zero = self.look_seconds == 0 || self.small_files_max == 0;
+        is_zero.then(|| {
+            let message = "`look_seconds` and `small_files_max` can't be 0".to_owned();
+            (message, "write `enabled: false` to turn maintenance off")
+        })
+    }
+
+    pub(crate) fn maintenance(&self, retention: &RetentionSettings) -> Option<Maintenance> {
+        self.enabled.then(|| Maintenance {
+            look_every: Duration::from_secs(self.look_seconds),
+            small_files_max: self.small_files_max,
+            retention: retention.retention(),
+        })
     }
 }

@@ -289,3 +289,31 @@ fn what_is_stored_is_counted_and_priced() {
     assert_eq!(wrong.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&wrong.stderr).starts_with("error[DAB0507]: "));
 }
+
+#[test]
+fn a_running_pipeline_looks_after_its_lake() {
+    let project = Project::new(
+        "log_sources: [./sources]\n\
+         collect: [{name: s, log_source: plain, from: ./in, settle_seconds: 0, commit_seconds: 1}]\n\
+         retention: {tables: {plain: {cold_days: 1}}}\n\
+         maintenance: {look_seconds: 1, small_files_max: 3}",
+    );
+    project.write("sources/plain.yml", b"format: {type: ndjson}\ntime: {field: t}\n");
+    let old = "lake/cold/plain/day=2026-01-01/hour=08/gone-000000000001.zst";
+    let old = project.write(old, b"old");
+    project.write("in/0.ndjson", &events(0, 100));
+    project.ok(&["run", "--once"]);
+    let running = Running::start(&project, &[]);
+    for batch in 1..8_usize {
+        project.write(&format!("in/{batch}.ndjson"), &events(batch * 100, 100));
+        let count = || project.number("SELECT count(*) FROM plain");
+        until("the batch", || (count() == (batch as u64 + 1) * 100).then_some(()));
+    }
+    let files = || table(&project, "plain")["files"].as_u64().unwrap();
+    until("compaction", || (files() <= 3).then_some(()));
+    until("retention", || (!old.try_exists().unwrap()).then_some(()));
+    drop(running);
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 800);
+    project.ok(&["lake", "check"]);
+}

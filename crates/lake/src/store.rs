@@ -77,6 +77,19 @@ impl Lake {
         Self { store, root, url, folder: None, clock, tables: Mutex::new(HashMap::new()) }
     }
 
+    /// The same lake, as if it were opened by another process: its tables are opened anew.
+    #[must_use]
+    pub fn another_handle(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            root: self.root.clone(),
+            url: self.url.clone(),
+            folder: self.folder.clone(),
+            clock: Arc::clone(&self.clock),
+            tables: Mutex::new(HashMap::new()),
+        }
+    }
+
     /// The folder, where the lake is one.
     #[must_use]
     pub fn folder(&self) -> Option<&FilePath> {

@@ -30,6 +30,7 @@ use crate::{
     correlations::Correlations,
     happening::{Happening, Observer},
     lane::{Lane, Stages},
+    maintenance::{Maintenance, maintain},
     push_lane,
     reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
     replay::{self, Replayed},
@@ -60,6 +61,8 @@ pub struct Parts {
     pub buckets: Vec<BucketSpec>,
     /// Where HTTP listens, and who may send; `None`: nowhere.
     pub http: Option<(String, Vec<Token>)>,
+    /// How the lake is looked after while it runs; `None`: not at all.
+    pub maintenance: Option<Maintenance>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who watches.
@@ -80,6 +83,7 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     let lock = parts.lake.lock()?;
     let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
     let newer = parts.newer_detections.clone();
+    let maintenance = parts.maintenance.clone();
     let (stages, decoders) = compose(parts, stop.clone())?;
     // What expressions ask is there before the first event.
     refresh(&stages).await?;
@@ -99,6 +103,9 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
         upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(keep_current(Arc::clone(&stages), newer, stop.clone()));
+        if let Some(maintenance) = maintenance {
+            upkeep.spawn(maintain(Arc::clone(&stages), maintenance, stop.clone()));
+        }
     }
     stages.observer.happened(&Happening::Ready);
     let result = wait(&mut tasks, &stages, stop).await;

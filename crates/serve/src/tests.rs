@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod correlations;
+mod maintenance;
 mod reload;
 
 const DOORS: &str = "\
@@ -145,6 +146,7 @@ impl Building {
             receivers: Vec::new(),
             buckets: vec![self.spec("./logs")],
             http: None,
+            maintenance: None,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,
             once: true,

@@ -80,6 +80,7 @@ impl Site {
             receivers: Vec::new(),
             buckets: log_sources.iter().map(spec).collect(),
             http: None,
+            maintenance: None,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::new(Nobody),
             once: true,
