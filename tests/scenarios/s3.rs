@@ -108,3 +108,33 @@ fn logs_in_a_bucket_are_read_once() {
 fn the_lake_can_be_a_bucket_too() {
     read_a_bucket("s3://lake/siem");
 }
+
+#[test]
+fn a_lake_in_a_bucket_is_looked_after_too() {
+    let Some(emulation) = Emulation::start() else { return };
+    emulation.put("/logs", b"");
+    emulation.put("/lake", b"");
+    let project = emulation.project("s3://lake/siem");
+    for batch in 0..3 {
+        emulation.put(&format!("/logs/app/{batch}.ndjson"), &events(batch * 100, 100));
+        project.ok(&["run", "--once"]);
+    }
+    let crashed = project.run(&["lake", "compact", "--crash-at", "rewritten"]);
+    assert_eq!(crashed.status.code(), None, "it died by a signal");
+    let done = project.json(&["lake", "compact"]);
+    assert_eq!((&done[0]["files_before"], &done[0]["files_after"]), (&3.into(), &1.into()));
+    assert_eq!(project.rows("plain"), 300);
+    assert!(project.ok(&["lake", "check"]).contains("1 tables with 1 files, 3 batches"));
+    assert_eq!(project.ok(&["lake", "retain"]), "nothing is too old, or unused\n");
+    project.write("dab.yaml", settings_with_retention(&project).as_bytes());
+    let dropped = project.json(&["lake", "retain"]);
+    let tiers: Vec<_> = dropped.iter().map(|one| one["tier"].as_str().unwrap()).collect();
+    assert_eq!(tiers, ["warm"], "what came in today stays in the cold tier");
+    assert_eq!(project.rows("plain"), 0);
+    project.ok(&["lake", "check"]);
+}
+
+fn settings_with_retention(project: &Project) -> String {
+    let settings = std::fs::read_to_string(project.path().join("dab.yaml")).unwrap();
+    format!("{settings}retention: {{warm_days: 1, cold_days: 1}}\n")
+}
