@@ -154,6 +154,25 @@ fn real_logs_against_all_of_sigmahq() {
     }
     every_rule_loads_or_is_reported(&project);
     others_count_the_same(&project, &expected);
+    compaction_changes_nothing(&project);
+    others_count_the_same(&project, &expected);
+}
+
+/// Every column of every event, before and after.
+fn compaction_changes_nothing(project: &Project) {
+    let tables = ["windows_events", "alerts", "matches"];
+    let rows = |table: &str| {
+        project.json(&["sql", &format!("SELECT * FROM {table} ORDER BY event_id, alert_id")])
+    };
+    let all = || tables.map(rows);
+    let before = all();
+    let done = project.json(&["lake", "compact"]);
+    for name in tables {
+        let table = done.iter().find(|table| table["table"] == name).unwrap();
+        assert!(table["rows"].as_u64().unwrap() > 0, "{table}");
+    }
+    assert!(all() == before, "something was changed");
+    project.ok(&["lake", "check"]);
 }
 
 /// Every file is loaded or named in a problem with its reason.
