@@ -21,12 +21,13 @@ fuzz_target!(|bytes: &[u8]| {
     let decoder = &DECODERS[usize::from(*choice) % DECODERS.len()];
     let mut framer = Framer::new(&decoder.log_source().format, FrameState::default(), 0);
     framer.frame(object, true, &mut |frame| {
-        let Frame::Record { offset, bytes } = frame else { return };
+        let Frame::Record { offset, bytes, header } = frame else { return };
         let at = At {
             object: "fuzz",
             object_hash: ObjectHash::of(&["fuzz"]),
             offset,
             ingest_time: Timestamp::from_seconds(1_795_507_200),
+            header: header.as_ref(),
         };
         match decoder.decode(bytes, &at) {
             Err(reject) => assert!(reject.byte().is_none_or(|byte| byte <= bytes.len())),

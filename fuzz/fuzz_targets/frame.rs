@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// Notes a record; what is malformed may be cut differently.
 fn note(frame: Frame<'_>, object: &[u8], records: &mut Vec<(u64, usize)>) {
     let (offset, bytes) = match frame {
-        Frame::Record { offset, bytes } => {
+        Frame::Record { offset, bytes, .. } => {
             records.push((offset, bytes.len()));
             (offset, bytes)
         }

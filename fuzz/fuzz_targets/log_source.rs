@@ -23,6 +23,7 @@ fuzz_target!(|text: &str| {
                 object_hash: ObjectHash::of(&["fuzz"]),
                 offset: 0,
                 ingest_time: Timestamp::from_seconds(1_795_507_200),
+                header: None,
             };
             // Events or rejects, never a panic.
             let _ = decoder.decode(text.as_bytes(), &at);

@@ -6,6 +6,10 @@
 /// quarantine. CloudTrail caps its events at 256 KiB; the largest Windows events seen are 1 MiB.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
+/// The longest header of a table (column names, directives), in bytes: it is part of checkpoints. A
+/// thousand columns take about 16 KiB.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+
 /// How deeply JSON may nest. The deepest of the real logs seen is 11; each level costs stack.
 pub const JSON_DEPTH_MAX: usize = 64;
 

@@ -22,6 +22,9 @@ pub struct Quarantined {
     pub offset: u64,
     /// How many bytes it has.
     pub length: u64,
+    /// The header that its object had in front of it, which says what its values mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// Why it could not be decoded, where, and what to do.
     pub problem: Report,
     /// The bytes, up to [`crate::limits::QUARANTINE_INLINE_BYTES_MAX`] of them.

@@ -9,7 +9,7 @@
 use std::{error::Error, time::Duration};
 
 use base::{ObjectHash, Timestamp};
-use dab_decode::{At, Decoder, Frame, FrameState, Framer, LogSource, Scratch, parse_json};
+use dab_decode::{At, Decoder, Frame, FrameState, Framer, Header, LogSource, Scratch, parse_json};
 
 const RUNS: usize = 30;
 
@@ -49,31 +49,33 @@ fn processor_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-fn records(decoder: &Decoder, object: &[u8], each: &mut dyn FnMut(u64, &[u8]) -> bool) -> usize {
+type Each<'f> = &'f mut dyn FnMut(u64, &[u8], Option<&Header>) -> bool;
+
+fn records(decoder: &Decoder, object: &[u8], each: Each<'_>) -> usize {
     let mut framer = Framer::new(&decoder.log_source().format, FrameState::default(), 0);
     let mut count = 0;
     framer.frame(object, true, &mut |frame| {
-        if let Frame::Record { offset, bytes } = frame {
-            count += usize::from(each(offset, bytes));
+        if let Frame::Record { offset, bytes, header } = frame {
+            count += usize::from(each(offset, bytes, header.as_ref()));
         }
     });
     count
 }
 
 fn frame(decoder: &Decoder, object: &[u8]) -> usize {
-    records(decoder, object, &mut |_, _| true)
+    records(decoder, object, &mut |_, _, _| true)
 }
 
 fn parse(decoder: &Decoder, object: &[u8]) -> usize {
-    records(decoder, object, &mut |_, bytes| parse_json(bytes).is_ok())
+    records(decoder, object, &mut |_, bytes, _| parse_json(bytes).is_ok())
 }
 
 fn decode(decoder: &Decoder, object: &[u8]) -> usize {
     let ingest_time = Timestamp::from_seconds(1_795_507_200);
     let object_hash = ObjectHash::of(&["o"]);
     let mut scratch = Scratch::default();
-    records(decoder, object, &mut |offset, bytes| {
-        let at = At { object: "o", object_hash, offset, ingest_time };
+    records(decoder, object, &mut |offset, bytes, header| {
+        let at = At { object: "o", object_hash, offset, ingest_time, header };
         decoder.decode_in(bytes, &at, &mut scratch).is_ok()
     })
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use base::{Event, EventId, Object, ObjectHash, Origin, Place, Timestamp, Value};
 
 use crate::{
-    DecodeError, Layout, LogSource, Reject, RejectKind,
+    DecodeError, Header, Layout, LogSource, Reject, RejectKind,
     lift::Lifter,
     normalize::Normalizer,
-    parse::{self, Patterns, Scratch},
+    parse::{self, Patterns, Scratch, TextParser},
     time::EventTime,
 };
 
@@ -16,11 +16,18 @@ use crate::{
 #[derive(Debug)]
 pub struct Decoder {
     source: LogSource,
-    /// Only for lines.
-    patterns: Option<Patterns>,
+    parser: Parser,
     lifter: Lifter,
     time: EventTime,
     normalizer: Normalizer,
+}
+
+/// What makes fields of a record.
+#[derive(Debug)]
+enum Parser {
+    Json,
+    Lines(Patterns),
+    Text(Box<TextParser>),
 }
 
 /// Where a record was read, and when.
@@ -34,6 +41,8 @@ pub struct At<'a> {
     pub offset: u64,
     /// When the record was taken in.
     pub ingest_time: Timestamp,
+    /// The header that it stands below, if its object has one.
+    pub header: Option<&'a Header>,
 }
 
 impl Decoder {
@@ -45,14 +54,15 @@ impl Decoder {
         let failed = |error: regex::Error| {
             vec![DecodeError::pattern(&error, Place::Object(format!("log source {}", source.name)))]
         };
-        let patterns = match &source.format.layout {
-            Layout::Lines(lines) => Some(Patterns::new(lines).map_err(failed)?),
-            Layout::Ndjson | Layout::Json { .. } => None,
+        let parser = match &source.format.layout {
+            Layout::Lines(lines) => Parser::Lines(Patterns::new(lines).map_err(failed)?),
+            Layout::Ndjson | Layout::Json { .. } => Parser::Json,
+            Layout::Text(text) => Parser::Text(Box::new(TextParser::new(text))),
         };
         let normalizer = Normalizer::new(&source).map_err(failed)?;
         let time = EventTime::new(source.time.clone());
         let lifter = Lifter::new(&source.lift);
-        Ok(Self { source, patterns, lifter, time, normalizer })
+        Ok(Self { source, parser, lifter, time, normalizer })
     }
 
     /// The log source.
@@ -90,11 +100,11 @@ impl Decoder {
         scratch: Option<&'a mut Scratch>,
     ) -> Result<Event<'a>, Reject> {
         let text = parse::text_of(record, self.source.format.encoding)?;
-        let fields = match &self.patterns {
-            Some(patterns) => self.line(patterns, text, at.ingest_time)?,
-            None => (json_object(text, record, scratch)?, None),
+        let (fields, known_time) = match &self.parser {
+            Parser::Json => (json_object(text, record, scratch)?, None),
+            Parser::Lines(patterns) => self.line(patterns, text, at.ingest_time)?,
+            Parser::Text(parser) => (parser.parse(text, at.header)?, None),
         };
-        let (fields, known_time) = fields;
         let fields = self.lifter.apply(fields);
         let time = match known_time {
             Some(time) => time,

@@ -3,26 +3,32 @@
 //! A framer looks at structure only: line ends, or the brackets and quotes of JSON. So one bad
 //! record is one reject, and those after it are found all the same; an array of a million records
 //! is never held as a whole. It can go on from any record boundary, given [`Framer::state`] and
-//! [`Framer::offset`].
+//! [`Framer::offset`]. Headers are no records: they come with every record below them.
 
+mod header;
 mod json;
+mod row;
 
 use base::limits::RECORD_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
-use crate::{Format, Layout, Reject, RejectKind};
+use crate::{Format, Grammar, Layout, Reject, RejectKind};
+pub use header::Header;
 use json::{Scan, Search};
+use row::RowScan;
 
 /// Where a framer stands at a record boundary: stored in checkpoints. The default is the start of
 /// an object, and between the lines or values of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameState(Stored);
 
 /// The stored form: a new one gets a new variant, and the old ones are read for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Stored {
     V1(Position),
+    /// Between records below this header.
+    Headed(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +36,8 @@ enum Stored {
 enum Position {
     /// Between values at the top, or between lines.
     Top,
+    /// Further on than the start of an object, and still in front of its header.
+    Unheaded,
     /// Inside the array of records, between its elements; it stands inside this many objects.
     Array(u32),
     /// Right behind the array of records, still inside this many objects.
@@ -47,9 +55,13 @@ impl Default for FrameState {
 /// Cuts a stream of bytes into records.
 #[derive(Debug)]
 pub struct Framer {
-    layout: Layout,
+    format: Format,
     position: Position,
     offset: u64,
+    /// The header of the records that follow.
+    header: Option<Header>,
+    /// Whether no record and no header came yet.
+    is_first: bool,
     /// What was seen of a record whose end has not come yet, so that it is not looked at again.
     begun: Option<Begun>,
     /// A record longer than the limit, while its pieces come.
@@ -60,7 +72,7 @@ pub struct Framer {
 struct Begun {
     /// How many bytes were looked at.
     seen: usize,
-    scan: Scan,
+    until: Until,
 }
 
 #[derive(Debug)]
@@ -72,10 +84,11 @@ struct Oversize {
 }
 
 /// Where a record ends.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Until {
-    LineEnd,
-    ValueEnd(Scan),
+    Line,
+    Row(RowScan),
+    Value(Scan),
 }
 
 /// What a [`Framer`] finds.
@@ -87,6 +100,8 @@ pub enum Frame<'a> {
         offset: u64,
         /// Its bytes, without the line end.
         bytes: &'a [u8],
+        /// The header that it stands below.
+        header: Option<Header>,
     },
     /// Bytes that belong to no record, to be quarantined.
     Malformed {
@@ -117,8 +132,19 @@ impl Framer {
     /// first byte it will be given.
     #[must_use]
     pub fn new(format: &Format, state: FrameState, offset: u64) -> Self {
-        let FrameState(Stored::V1(position)) = state;
-        Self { layout: format.layout.clone(), position, offset, begun: None, oversize: None }
+        let (position, header) = match state {
+            FrameState(Stored::V1(position)) => (position, None),
+            FrameState(Stored::Headed(header)) => (Position::Top, Some(Header::new(header))),
+        };
+        Self {
+            format: format.clone(),
+            offset,
+            is_first: header.is_none() && (offset == 0 || position == Position::Unheaded),
+            position: if position == Position::Unheaded { Position::Top } else { position },
+            header,
+            begun: None,
+            oversize: None,
+        }
     }
 
     /// Calls `each` for what is found in `buffer`, which follows on what was consumed before;
@@ -148,8 +174,13 @@ impl Framer {
 
     /// Where the framer stands; while the pieces of an oversized record come, where that began.
     #[must_use]
-    pub const fn state(&self) -> FrameState {
-        FrameState(Stored::V1(self.position))
+    pub fn state(&self) -> FrameState {
+        let is_unheaded = self.is_first && self.offset > 0 && self.format.layout.is_headed();
+        FrameState(match &self.header {
+            None if is_unheaded => Stored::V1(Position::Unheaded),
+            None => Stored::V1(self.position),
+            Some(header) => Stored::Headed(header.text().to_owned()),
+        })
     }
 
     /// The offset of the next byte that [`Self::frame`] is to be given.
@@ -168,9 +199,13 @@ impl Framer {
                 return 0;
             }
         }
-        match (&self.layout, self.position) {
+        match (&self.format.layout, self.position) {
             (Layout::Ndjson | Layout::Lines(_), _) => self.line(rest, last, each),
-            (Layout::Json { .. }, Position::Top) => self.top(rest, last, each),
+            (Layout::Text(text), _) => match text.quoted_delimiter() {
+                Some(delimiter) => self.row(rest, last, delimiter, each),
+                None => self.line(rest, last, each),
+            },
+            (Layout::Json { .. }, Position::Top | Position::Unheaded) => self.top(rest, last, each),
             (Layout::Json { .. }, Position::Array(depth)) => self.element(rest, last, depth, each),
             (Layout::Json { .. }, Position::Closed(depth)) => self.closed(rest, last, depth, each),
             (Layout::Json { .. }, Position::Behind(depth)) => self.behind(rest, last, depth, each),
@@ -182,8 +217,8 @@ impl Framer {
         let end = memchr::memchr(b'\n', rest.get(seen..).unwrap_or_default());
         let Some(end) = end.map(|end| seen + end) else {
             if !last {
-                self.begun = Some(Begun { seen: rest.len(), scan: Scan::default() });
-                return self.too_long(rest, Until::LineEnd, self.position, each);
+                self.begun = Some(Begun { seen: rest.len(), until: Until::Line });
+                return self.too_long(rest, Until::Line, self.position, each);
             }
             self.record(rest, each);
             return rest.len();
@@ -192,17 +227,68 @@ impl Framer {
         end + 1
     }
 
+    /// A line, but for line ends in quotes.
+    fn row<'a>(&mut self, rest: &'a [u8], last: bool, delimiter: u8, each: Each<'_, 'a>) -> usize {
+        let (seen, mut scan) = match self.begun.take() {
+            Some(Begun { seen, until: Until::Row(scan) }) => (seen, scan),
+            _ => (0, RowScan::new(delimiter)),
+        };
+        match scan.find_end(rest.get(seen..).unwrap_or_default()) {
+            Some(end) => {
+                let end = seen + end;
+                self.record(rest.get(..end).unwrap_or(rest), each);
+                end + 1
+            }
+            None if last => {
+                self.record(rest, each);
+                rest.len()
+            }
+            None => {
+                let until = Until::Row(scan);
+                self.begun = Some(Begun { seen: rest.len(), until: until.clone() });
+                self.too_long(rest, until, self.position, each)
+            }
+        }
+    }
+
     /// Hands out a complete record, if there is more to it than white space.
-    fn record<'a>(&self, bytes: &'a [u8], each: Each<'_, 'a>) {
+    fn record<'a>(&mut self, bytes: &'a [u8], each: Each<'_, 'a>) {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        if bytes.trim_ascii().is_empty() {
+        // A row of nothing but tabs is one without values.
+        if bytes.trim_ascii().is_empty() && (bytes.is_empty() || !self.format.layout.is_tabbed()) {
+            return;
+        }
+        if self.is_header(bytes, each) {
             return;
         }
         each(if bytes.len() > RECORD_BYTES_MAX {
             Frame::Oversize { record_offset: self.offset, bytes, last: true }
         } else {
-            Frame::Record { offset: self.offset, bytes }
+            Frame::Record { offset: self.offset, bytes, header: self.header.clone() }
         });
+    }
+
+    /// Whether a line is no record, but says something about those that follow.
+    fn is_header<'a>(&mut self, bytes: &'a [u8], each: Each<'_, 'a>) -> bool {
+        let Layout::Text(text) = &self.format.layout else { return false };
+        let Grammar::Table(table) = &text.grammar else { return false };
+        let encoding = self.format.encoding;
+        match header::line(table, encoding, self.header.as_ref(), self.is_first, bytes) {
+            header::Line::Row => {
+                self.is_first = false;
+                return false;
+            }
+            header::Line::Nothing => {}
+            header::Line::Header(header) => {
+                self.header = Some(header);
+                self.is_first = false;
+            }
+            header::Line::Wrong(problem) => {
+                self.is_first = false;
+                self.malformed(bytes, problem, each);
+            }
+        }
+        true
     }
 
     /// Nothing ends here yet: if it is too long to wait for, its pieces are handed out from now on.
@@ -224,8 +310,9 @@ impl Framer {
     fn go_on<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
         let Some(mut oversize) = self.oversize.take() else { return 0 };
         let (end, skip) = match &mut oversize.until {
-            Until::LineEnd => (memchr::memchr(b'\n', rest), 1),
-            Until::ValueEnd(scan) => (scan.find_end(rest), 0),
+            Until::Line => (memchr::memchr(b'\n', rest), 1),
+            Until::Row(scan) => (scan.find_end(rest), 1),
+            Until::Value(scan) => (scan.find_end(rest), 0),
         };
         let bytes = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
         let done = last || end.is_some();
@@ -239,7 +326,7 @@ impl Framer {
     }
 
     fn top<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
-        let Layout::Json { records } = &self.layout else { return 0 };
+        let Layout::Json { records } = &self.format.layout else { return 0 };
         match (rest.first(), records) {
             (Some(b' ' | b'\t' | b'\r' | b'\n' | b','), _) => space(rest),
             (Some(b'['), _) => {
@@ -259,7 +346,7 @@ impl Framer {
                 Search::Incomplete if last => self.cut_short(rest, each),
                 Search::Incomplete if rest.len() <= RECORD_BYTES_MAX => 0,
                 Search::Incomplete => {
-                    let until = Until::ValueEnd(Scan::over(rest));
+                    let until = Until::Value(Scan::over(rest));
                     self.too_long(rest, until, Position::Top, each)
                 }
             },
@@ -298,8 +385,10 @@ impl Framer {
 
     /// One JSON value, or what stands in the place of one.
     fn value<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
-        let Begun { seen, mut scan } =
-            self.begun.take().unwrap_or(Begun { seen: 0, scan: Scan::default() });
+        let (seen, mut scan) = match self.begun.take() {
+            Some(Begun { seen, until: Until::Value(scan) }) => (seen, scan),
+            _ => (0, Scan::default()),
+        };
         match scan.find_end(rest.get(seen..).unwrap_or_default()) {
             Some(end) => {
                 let end = seen + end;
@@ -312,8 +401,9 @@ impl Framer {
             }
             None if last => self.cut_short(rest, each),
             None => {
-                self.begun = Some(Begun { seen: rest.len(), scan: scan.clone() });
-                self.too_long(rest, Until::ValueEnd(scan), self.position, each)
+                let until = Until::Value(scan);
+                self.begun = Some(Begun { seen: rest.len(), until: until.clone() });
+                self.too_long(rest, until, self.position, each)
             }
         }
     }
@@ -355,7 +445,7 @@ impl Framer {
         // alone.
         let whole = scan.outside_strings_until();
         if whole == 0 {
-            return self.too_long(rest, Until::ValueEnd(scan), Position::Top, each);
+            return self.too_long(rest, Until::Value(scan), Position::Top, each);
         }
         self.position = Position::Behind(scan.depth_at_string());
         whole

@@ -17,10 +17,10 @@ mod reject;
 mod time;
 
 pub use decoder::{At, Decoder};
-pub use frame::{Frame, FrameState, Framer};
+pub use frame::{Frame, FrameState, Framer, Header};
 pub use log_source::{
-    DecodeError, Encoding, FieldRule, Format, Layout, Lift, Lines, LogSource, TimeFormat, TimeRule,
-    shipped,
+    DecodeError, Dialect, Encoding, Escapes, FieldRule, Format, Grammar, KeyValue, Layout, Lift,
+    Lines, LogSource, Table, Text, TimeFormat, TimeRule, shipped,
 };
 pub use parse::{Scratch, parse_json};
 pub use reject::{Reject, RejectKind};

@@ -5,12 +5,14 @@
 
 mod ecs;
 mod error;
+mod grammar;
 mod read;
 mod yaml;
 
 use base::{ColumnType, FieldPath, SigmaRoute};
 
 pub use error::DecodeError;
+pub use grammar::{Dialect, Escapes, Grammar, KeyValue, Table, Text};
 
 /// A log source as authored, validated.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,8 @@ pub enum Layout {
     },
     /// One line of text each.
     Lines(Lines),
+    /// Text with a structure of its own, one line or row each.
+    Text(Box<Text>),
 }
 
 /// Lines of text.
@@ -119,10 +123,14 @@ pub enum Lift {
 pub struct TimeRule {
     /// The first of these that is there counts.
     pub fields: Vec<FieldPath>,
+    /// Whether they are parts of one time instead, to be read with spaces between.
+    pub is_joined: bool,
     /// How it is written.
     pub format: TimeFormat,
     /// Seconds east of UTC for times that name no zone. `None`: such times are rejected.
     pub zone_seconds: Option<i32>,
+    /// The year of times that name none. `None`: by the time that the event was taken in.
+    pub year: Option<i32>,
     /// Whether an event without a time gets the time it was taken in, not a place in quarantine.
     pub missing_is_ingest_time: bool,
     /// The earliest time that is believed, in seconds since 1970.
@@ -139,6 +147,12 @@ pub enum TimeFormat {
         /// 1, 1,000, 1,000,000 or 1,000,000,000.
         per_second: i64,
     },
+    /// The time of the common log format: `24/Nov/2026:08:00:00 +0000`.
+    Clf,
+    /// Syslog's times: RFC 3339, or `Nov 24 08:00:00` and its relatives.
+    Syslog,
+    /// Windows' FILETIME.
+    Filetime,
     /// A pattern of `strftime`.
     Pattern(String),
 }

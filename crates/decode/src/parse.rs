@@ -1,15 +1,23 @@
 //! From a record's bytes to its fields.
 
+mod gather;
 mod json;
+mod key_value;
 mod pattern;
+mod quoted;
+mod table;
+mod text;
 
 use std::borrow::Cow;
 
-use crate::{Encoding, Reject, RejectKind};
+use crate::{Encoding, Reject, RejectKind, reject::excerpt};
 
+use json::fraction;
 pub(crate) use json::parse_text;
 pub use json::{Scratch, parse_json};
 pub(crate) use pattern::{Patterns, cast_text};
+pub(crate) use table::{Columns, is_flow_header};
+pub(crate) use text::TextParser;
 
 /// The record as text.
 ///

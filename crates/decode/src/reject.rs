@@ -51,6 +51,12 @@ pub enum RejectKind {
     TimeAbsurd,
     /// The line matches none of the patterns.
     Unmatched,
+    /// The text is not in the log source's format.
+    Syntax,
+    /// The row has more or fewer values than there are columns.
+    Ragged,
+    /// The header is missing, or is none.
+    Header,
 }
 
 impl Reject {
@@ -130,6 +136,9 @@ impl Explain for Reject {
             RejectKind::TimeUnreadable => "DAB0317",
             RejectKind::TimeAbsurd => "DAB0318",
             RejectKind::Unmatched => "DAB0319",
+            RejectKind::Syntax => "DAB0320",
+            RejectKind::Ragged => "DAB0321",
+            RejectKind::Header => "DAB0322",
         })
     }
 

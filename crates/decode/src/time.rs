@@ -1,12 +1,17 @@
 //! An event's own time: found, read, and not believed when it is absurd.
 
+mod forms;
+
+use std::borrow::Cow;
+
 use base::{Object, Timestamp, Value, limits};
 use chrono::{
-    Datelike as _, NaiveDate, NaiveDateTime, Timelike as _,
+    Datelike as _, NaiveDateTime, Timelike as _,
     format::{Item, Parsed, StrftimeItems, parse},
 };
 
 use crate::{Reject, RejectKind, TimeFormat, TimeRule, reject::excerpt};
+use forms::Written;
 
 /// A log source's rule for times, compiled.
 #[derive(Debug)]
@@ -23,7 +28,7 @@ impl EventTime {
             TimeFormat::Pattern(pattern) => {
                 StrftimeItems::new(pattern).parse_to_owned().unwrap_or_default()
             }
-            TimeFormat::Rfc3339 | TimeFormat::Unix { .. } => Vec::new(),
+            _ => Vec::new(),
         };
         Self { rule, items }
     }
@@ -35,15 +40,11 @@ impl EventTime {
         ingest_time: Timestamp,
     ) -> Result<Timestamp, Reject> {
         let rule = &self.rule;
-        let mut found = rule.fields.iter().filter_map(|path| {
-            let value = fields.get_path(path).filter(|value| !matches!(value, Value::Null))?;
-            Some((path.as_str(), value))
-        });
-        let Some((name, value)) = found.next() else {
+        let Some((name, value)) = rule.find(fields) else {
             return if rule.missing_is_ingest_time { Ok(ingest_time) } else { Err(missing(rule)) };
         };
-        let time = self.read(value, ingest_time);
-        check(rule, name, time.ok_or_else(|| unreadable(name, value, &rule.format))?, ingest_time)
+        let time = self.read(&value, ingest_time);
+        check(rule, name, time.ok_or_else(|| unreadable(name, &value, &rule.format))?, ingest_time)
     }
 
     fn read(&self, value: &Value<'_>, ingest_time: Timestamp) -> Option<Timestamp> {
@@ -53,6 +54,13 @@ impl EventTime {
                 None => Timestamp::parse(text),
             },
             (TimeFormat::Unix { per_second }, value) => unix(*per_second, value),
+            (TimeFormat::Filetime, Value::Int(ticks)) => forms::filetime(*ticks),
+            (TimeFormat::Filetime, Value::Text(text)) => forms::filetime(text.parse().ok()?),
+            (TimeFormat::Clf, Value::Text(text)) => {
+                let written = forms::clf(text)?;
+                written.at(written.year?, self.rule.zone_seconds)
+            }
+            (TimeFormat::Syslog, Value::Text(text)) => self.syslog(text, ingest_time),
             // RFC 3339 with a zone can be mistaken for nothing else: a source that has changed over
             // to it (as syslog daemons do) is read on.
             (TimeFormat::Pattern(_), Value::Text(text)) => {
@@ -60,6 +68,34 @@ impl EventTime {
             }
             _ => None,
         }
+    }
+
+    /// Reads a time as syslog has it, traditional or RFC 3339.
+    fn syslog(&self, text: &str, ingest_time: Timestamp) -> Option<Timestamp> {
+        if let Some(written) = forms::syslog(text) {
+            return match written.year {
+                Some(year) => written.at(year, self.rule.zone_seconds),
+                None => self.yearless(&written, ingest_time),
+            };
+        }
+        match self.rule.zone_seconds {
+            Some(zone) => Timestamp::parse_local(text, zone),
+            None => Timestamp::parse(text),
+        }
+    }
+
+    /// A time without a year: in the year that the log source says, or else in the latest one in
+    /// which it is not more than a day ahead of `ingest_time`.
+    fn yearless(&self, written: &Written, ingest_time: Timestamp) -> Option<Timestamp> {
+        if let Some(year) = self.rule.year {
+            return written.at(year, self.rule.zone_seconds);
+        }
+        let latest = ingest_time.plus_micros(86_400_000_000);
+        let (year, ..) = latest.day().to_civil();
+        // 29 February may be up to eight years back (1896 to 1904). The local year may be the next.
+        (-1..9).find_map(|back| {
+            written.at(year - back, self.rule.zone_seconds).filter(|time| *time <= latest)
+        })
     }
 
     /// Reads a `strftime` pattern. A pattern without a clock means midnight; one without a year
@@ -71,8 +107,7 @@ impl EventTime {
         if let Some(seconds) = parsed.timestamp() {
             return Some(Timestamp::from_seconds(seconds));
         }
-        let zone = i64::from(parsed.offset().or(self.rule.zone_seconds)?);
-        let zoned = |local: NaiveDateTime| Some(from_naive(local)?.plus_micros(-zone * 1_000_000));
+        let zone = parsed.offset().or(self.rule.zone_seconds)?;
         if parsed.hour_mod_12().is_none() {
             parsed.set_hour(0).ok()?;
         }
@@ -81,16 +116,39 @@ impl EventTime {
         }
         let clock = parsed.to_naive_time().ok()?;
         if parsed.year().is_some() || parsed.year_mod_100().is_some() {
-            return zoned(parsed.to_naive_date().ok()?.and_time(clock));
+            let local = from_naive(parsed.to_naive_date().ok()?.and_time(clock))?;
+            return Some(local.plus_micros(-i64::from(zone) * 1_000_000));
         }
-        let (month, day) = (parsed.month()?, parsed.day()?);
-        let latest = ingest_time.plus_micros(86_400_000_000);
-        let (year, ..) = latest.day().to_civil();
-        // 29 February may be up to eight years back (1896 to 1904).
-        (0..9).find_map(|back| {
-            let date = NaiveDate::from_ymd_opt(year - back, month, day)?;
-            zoned(date.and_time(clock)).filter(|time| *time <= latest)
-        })
+        let written = Written {
+            year: None,
+            date: (parsed.month()?, parsed.day()?),
+            clock: (clock.hour(), clock.minute(), clock.second()),
+            micros: (clock.nanosecond() / 1000).min(999_999),
+            zone: Some(zone),
+        };
+        self.yearless(&written, ingest_time)
+    }
+}
+
+impl TimeRule {
+    /// The time as the event has it, and its name for messages.
+    fn find<'f, 'a>(&'f self, fields: &'f Object<'a>) -> Option<(&'f str, Cow<'f, Value<'a>>)> {
+        let there = |path| fields.get_path(path).filter(|value| !matches!(value, Value::Null));
+        if !self.is_joined {
+            return self
+                .fields
+                .iter()
+                .find_map(|path| Some((path.as_str(), Cow::Borrowed(there(path)?))));
+        }
+        let mut joined = String::with_capacity(32);
+        for path in &self.fields {
+            if !joined.is_empty() {
+                joined.push(' ');
+            }
+            joined.push_str(&there(path)?.display()?);
+        }
+        let name = self.fields.last().map_or("", |path| path.as_str());
+        Some((name, Cow::Owned(Value::Text(Cow::Owned(joined)))))
     }
 }
 
@@ -102,10 +160,13 @@ fn unix(per_second: i64, value: &Value<'_>) -> Option<Timestamp> {
     match value {
         Value::Int(number) => micros(*number).map(Timestamp::from_micros),
         Value::Float(number) => float_micros(*number, per_second),
-        Value::Text(text) => match text.trim().parse::<i64>() {
-            Ok(number) => micros(number).map(Timestamp::from_micros),
-            Err(_) => float_micros(text.trim().parse().ok()?, per_second),
-        },
+        Value::Text(text) | Value::Number(text) => {
+            let text = text.trim_ascii();
+            match forms::decimal(text, per_second) {
+                Some(time) => Some(time),
+                None => float_micros(text.parse().ok()?, per_second),
+            }
+        }
         _ => None,
     }
 }
@@ -150,7 +211,8 @@ fn check(
 fn missing(rule: &TimeRule) -> Reject {
     let names: Vec<String> =
         rule.fields.iter().map(|path| format!("`{}`", path.as_str())).collect();
-    let message = format!("the event has no time: no {}", names.join(" or "));
+    let and = if rule.is_joined { " and " } else { " or " };
+    let message = format!("the event has no time: no {}", names.join(and));
     Reject::new(RejectKind::TimeMissing, message).help(
         "name the right field under `time` in the log source, or write `missing: ingest_time` there",
     )
@@ -160,6 +222,9 @@ fn unreadable(name: &str, value: &Value<'_>, format: &TimeFormat) -> Reject {
     let form = match format {
         TimeFormat::Rfc3339 => "an RFC 3339 time with its zone".to_owned(),
         TimeFormat::Unix { .. } => "a number since 1970".to_owned(),
+        TimeFormat::Filetime => "a FILETIME".to_owned(),
+        TimeFormat::Clf => "a time such as `24/Nov/2026:08:00:00 +0000`".to_owned(),
+        TimeFormat::Syslog => "a time as syslog has it".to_owned(),
         TimeFormat::Pattern(pattern) => format!("a time of the form `{pattern}`"),
     };
     let shown = value.display().unwrap_or_default();
@@ -169,93 +234,4 @@ fn unreadable(name: &str, value: &Value<'_>, format: &TimeFormat) -> Reject {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(
-        format: TimeFormat,
-        zone_seconds: Option<i32>,
-        value: Value<'_>,
-    ) -> Result<String, String> {
-        let rule = TimeRule {
-            fields: vec![base::FieldPath::new("a.t"), base::FieldPath::new("u")],
-            format,
-            zone_seconds,
-            missing_is_ingest_time: false,
-            earliest_seconds: limits::EVENT_TIME_SECONDS_MIN,
-        };
-        let mut fields = Object::new();
-        fields.push("u", value);
-        let now = Timestamp::parse("2026-01-01T12:00:00Z").unwrap();
-        EventTime::new(rule).of(&fields, now).map(|t| t.to_string()).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn reads_every_form() {
-        let pattern = |text: &str| TimeFormat::Pattern(text.into());
-        let unix = |per_second| TimeFormat::Unix { per_second };
-        let text = Value::text;
-        for (format, zone, value, expected) in [
-            (
-                TimeFormat::Rfc3339,
-                None,
-                text("2025-06-01T00:00:00.5+02:00"),
-                "2025-05-31T22:00:00.500Z",
-            ),
-            (TimeFormat::Rfc3339, Some(3600), text("2025-06-01 00:00:00"), "2025-05-31T23:00:00Z"),
-            (unix(1), None, Value::Int(1_750_000_000), "2025-06-15T15:06:40Z"),
-            (unix(1), None, Value::Float(1_750_000_000.25), "2025-06-15T15:06:40.250Z"),
-            (unix(1_000), None, text("1750000000123"), "2025-06-15T15:06:40.123Z"),
-            (
-                unix(1_000_000_000),
-                None,
-                Value::Int(1_750_000_000_123_456_789),
-                "2025-06-15T15:06:40.123456Z",
-            ),
-            (
-                pattern("%d/%b/%Y:%H:%M:%S %z"),
-                None,
-                text("24/Nov/2025:08:00:00 +0100"),
-                "2025-11-24T07:00:00Z",
-            ),
-            (pattern("%Y%m%d"), Some(0), text("20251124"), "2025-11-24T00:00:00Z"),
-            (pattern("%s"), None, text("1750000000"), "2025-06-15T15:06:40Z"),
-            (
-                pattern("%d.%m.%y %H:%M:%S%.f"),
-                Some(0),
-                text("24.11.25 08:00:00.25"),
-                "2025-11-24T08:00:00.250Z",
-            ),
-            (
-                pattern("%m/%d/%Y %I:%M %p"),
-                Some(-3600),
-                text("11/24/2025 01:05 PM"),
-                "2025-11-24T14:05:00Z",
-            ),
-            (
-                pattern("%b %e %H:%M:%S"),
-                Some(0),
-                text("2025-06-01T00:00:00Z"),
-                "2025-06-01T00:00:00Z",
-            ),
-            (pattern("%b %e %H:%M:%S"), Some(0), text("Dec 31 23:59:59"), "2025-12-31T23:59:59Z"),
-            (pattern("%b %e %H:%M:%S"), Some(0), text("Jan  2 11:00:00"), "2026-01-02T11:00:00Z"),
-            (pattern("%b %e %H:%M:%S"), Some(0), text("Jan  3 11:00:00"), "2025-01-03T11:00:00Z"),
-            (pattern("%b %e %H:%M:%S"), Some(0), text("Feb 29 00:00:00"), "2024-02-29T00:00:00Z"),
-        ] {
-            assert_eq!(at(format, zone, value.clone()).as_deref(), Ok(expected), "{value:?}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_right_is_said_plainly() {
-        let wrong = |value| at(TimeFormat::Rfc3339, None, value).unwrap_err();
-        assert_eq!(wrong(Value::Null), "the event has no time: no `a.t` or `u`");
-        let expected = "`u` is `yesterday`, which is not an RFC 3339 time with its zone";
-        assert_eq!(wrong(Value::text("yesterday")), expected);
-        let expected = "`u` says 1970-01-01T00:00:00Z, before 2000-01-01T00:00:00Z";
-        assert_eq!(wrong(Value::text("1970-01-01T00:00:00Z")), expected);
-        let expected = "`u` says 9999-01-01T00:00:00Z, more than a day after it was received";
-        assert_eq!(wrong(Value::text("9999-01-01T00:00:00Z")), expected);
-    }
-}
+mod tests;

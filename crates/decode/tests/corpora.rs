@@ -37,12 +37,13 @@ fn decode(decoder: &Decoder, object: &[u8], each: &mut dyn FnMut(&Event<'_>)) ->
     while end < object.len() {
         end = object.len().min(end + PIECE);
         boundary += framer.frame(&object[boundary..end], end == object.len(), &mut |frame| {
-            let Frame::Record { offset, bytes } = frame else { panic!("{frame:?}") };
+            let Frame::Record { offset, bytes, header } = frame else { panic!("{frame:?}") };
             let at = At {
                 object: "o",
                 object_hash: ObjectHash::of(&["o"]),
                 offset,
                 ingest_time: Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
+                header: header.as_ref(),
             };
             match decoder.decode(bytes, &at) {
                 Ok(event) => each(&event),

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use base::{ObjectHash, Timestamp};
-use dab_decode::{At, Decoder, Frame, FrameState, Framer, LogSource, shipped};
+use dab_decode::{At, Decoder, Frame, FrameState, Framer, Header, LogSource, shipped};
 
 fn decoder(file: &str) -> Decoder {
     let (_, text) = shipped().iter().find(|(name, _)| *name == file).unwrap();
@@ -23,7 +23,9 @@ fn decoded(decoder: &Decoder, object: &[u8]) -> String {
     let mut out = String::new();
     let consumed = framer.frame(object, true, &mut |frame| {
         match frame {
-            Frame::Record { offset, bytes } => record(decoder, offset, bytes, &mut out),
+            Frame::Record { offset, bytes, header } => {
+                record(decoder, (offset, bytes), header.as_ref(), &mut out);
+            }
             Frame::Malformed { offset, bytes, problem } => {
                 out.push_str(&format!("{offset}: {} bytes malformed: {problem}", bytes.len()));
             }
@@ -35,12 +37,18 @@ fn decoded(decoder: &Decoder, object: &[u8]) -> String {
     out
 }
 
-fn record(decoder: &Decoder, offset: u64, bytes: &[u8], out: &mut String) {
+fn record(
+    decoder: &Decoder,
+    (offset, bytes): (u64, &[u8]),
+    header: Option<&Header>,
+    out: &mut String,
+) {
     let at = At {
         object: "file:sample.log",
         object_hash: ObjectHash::of(&["file:sample.log"]),
         offset,
         ingest_time: Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
+        header,
     };
     match decoder.decode(bytes, &at) {
         Err(reject) => out.push_str(&format!("{offset}: rejected: {reject}")),

@@ -9,7 +9,7 @@ use std::{io, sync::Arc};
 use base::{
     Event, EventId, Match, ObjectHash, Place, Problem, Quarantined, Report, Timestamp, limits,
 };
-use decode::{At, Decoder, Frame, FrameState, Framer, Reject};
+use decode::{At, Decoder, Frame, FrameState, Framer, Header, Reject};
 use detect::Matcher;
 use lake::{
     LakeError,
@@ -205,10 +205,12 @@ impl Batcher {
         let Session { object, framer, spill, .. } = session;
         let mut oversize = Vec::new();
         let consumed = framer.frame(view, last, &mut |frame| match frame {
-            Frame::Record { offset, bytes } => self.record(object, offset, bytes, now),
+            Frame::Record { offset, bytes, header } => {
+                self.record(object, (offset, bytes), header.as_ref(), now);
+            }
             Frame::Malformed { offset, bytes, problem } => {
                 self.records += 1;
-                self.reject(object, offset, bytes, &problem, now);
+                self.reject(object, (offset, bytes), None, &problem, now);
             }
             Frame::Oversize { record_offset, bytes, last } => {
                 oversize.push((record_offset, bytes, last));
@@ -223,13 +225,25 @@ impl Batcher {
         Ok(consumed)
     }
 
-    fn record(&mut self, object: &ObjectName, offset: u64, bytes: &[u8], now: Timestamp) {
+    fn record(
+        &mut self,
+        object: &ObjectName,
+        (offset, bytes): (u64, &[u8]),
+        header: Option<&Header>,
+        now: Timestamp,
+    ) {
         self.records += 1;
         let decoder = Arc::clone(&self.recipe.decoder);
-        let at = At { object: &object.address, object_hash: object.hash, offset, ingest_time: now };
+        let at = At {
+            object: &object.address,
+            object_hash: object.hash,
+            offset,
+            ingest_time: now,
+            header,
+        };
         let event = match decoder.decode(bytes, &at) {
             Ok(event) => event,
-            Err(problem) => return self.reject(object, offset, bytes, &problem, now),
+            Err(problem) => return self.reject(object, (offset, bytes), header, &problem, now),
         };
         self.event(&event, bytes.len());
     }
@@ -255,15 +269,16 @@ impl Batcher {
     fn reject(
         &mut self,
         object: &ObjectName,
-        offset: u64,
-        bytes: &[u8],
+        (offset, bytes): (u64, &[u8]),
+        header: Option<&Header>,
         problem: &Reject,
         now: Timestamp,
     ) {
         let place = Place::Object(format!("{}, byte {offset}", object.address));
         let kept = bytes.get(..limits::QUARANTINE_INLINE_BYTES_MAX).unwrap_or(bytes);
         let entry = self.entry(object, offset, bytes.len() as u64, problem.report(place), now);
-        let mut entry = Quarantined { bytes: kept.to_vec(), ..entry };
+        let header = header.map(|header| header.text().to_owned());
+        let mut entry = Quarantined { bytes: kept.to_vec(), header, ..entry };
         if kept.len() < bytes.len() {
             match Spill::whole(offset, bytes) {
                 Ok(spill) => self.attach_spill(&mut entry, spill),
@@ -286,11 +301,13 @@ impl Batcher {
         let hash = EventId::parse(&record.id)
             .map_or_else(|| ObjectHash::of(&[&record.id]), |id| id.object);
         let decoder = Arc::clone(&self.recipe.decoder);
+        let header = record.header.clone().map(Header::new);
         let at = At {
             object: &record.object,
             object_hash: hash,
             offset: record.offset,
             ingest_time: now,
+            header: header.as_ref(),
         };
         let event = decoder.decode(bytes, &at)?;
         self.records += 1;
@@ -354,6 +371,7 @@ impl Batcher {
             object: object.address.to_string(),
             offset,
             length,
+            header: None,
             problem,
             bytes: Vec::new(),
             spill: None,

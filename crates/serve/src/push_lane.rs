@@ -22,13 +22,13 @@ pub(crate) fn source_name(log_source: &str) -> String {
     format!("http.{log_source}")
 }
 
-/// How a request's records are written: lines for a log source of lines, else JSON. An array is an
+/// How a request's records are written: as in files for a log source of text, else JSON. An array is an
 /// array of records whatever the source's files look like, and `application/x-ndjson` means one
 /// object on each line.
 fn format_of_body(files: &Format, content_type: Option<&str>, body: &[u8]) -> Format {
     let is_ndjson = content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("ndjson"));
     let layout = match &files.layout {
-        Layout::Lines(_) => files.layout.clone(),
+        layout if layout.is_text() => layout.clone(),
         _ if body.trim_ascii_start().starts_with(b"[") => Layout::Json { records: None },
         _ if is_ndjson => Layout::Ndjson,
         layout => layout.clone(),

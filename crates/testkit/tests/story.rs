@@ -56,6 +56,7 @@ impl Pipeline {
             object_hash: ObjectHash::of(&["file:generated"]),
             offset: 0,
             ingest_time: generated.time,
+            header: None,
         };
         let decoder = &self.decoders[generated.log_source];
         let event = decoder

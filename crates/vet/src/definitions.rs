@@ -101,9 +101,12 @@ impl Project {
 /// What is known of a log source's events. They may have more fields than are known.
 fn known(source: &LogSource) -> KnownLogSource {
     let mut schema = Schema::open();
-    if let Layout::Lines(lines) = &source.format.layout {
-        schema = schema.with_columns(lines.types.iter().map(|(name, kind)| (name.as_str(), *kind)));
-    }
+    let types = match &source.format.layout {
+        Layout::Lines(lines) => lines.types.as_slice(),
+        Layout::Text(text) => text.types.as_slice(),
+        Layout::Ndjson | Layout::Json { .. } => &[],
+    };
+    schema = schema.with_columns(types.iter().map(|(name, kind)| (name.as_str(), *kind)));
     let normalized = source.normalized_columns();
     let columns = normalized.iter().map(|(name, kind)| (name.as_str(), *kind));
     let schema = schema.with_columns(columns);

@@ -287,7 +287,7 @@ impl Fields {
                 names.insert("message".to_owned());
                 true
             }
-            Layout::Ndjson | Layout::Json { .. } => false,
+            Layout::Ndjson | Layout::Json { .. } | Layout::Text(_) => false,
         };
         Self { names, is_closed }
     }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use base::{ObjectHash, Timestamp};
-use decode::{At, Decoder, Format, Frame, FrameState, Framer, Layout as FormatLayout, Reject};
+use decode::{
+    At, Decoder, Format, Frame, FrameState, Framer, Header, Layout as FormatLayout, Reject,
+};
 use detect::{
     Rule,
     explain::{Explanation, explain},
@@ -99,7 +101,9 @@ impl Evaluator {
         let Some(mut framer) = self.framer.take() else { return };
         let pending = std::mem::take(&mut self.pending);
         let consumed = framer.frame(&pending, last, &mut |frame| match frame {
-            Frame::Record { offset, bytes } => each(self.record(offset, bytes)),
+            Frame::Record { offset, bytes, header } => {
+                each(self.record(offset, bytes, header.as_ref()));
+            }
             Frame::Malformed { problem, .. } => each(self.rejected(&problem)),
             Frame::Oversize { last: true, .. } => each(self.rejected(&Reject::oversize())),
             Frame::Oversize { .. } => {}
@@ -118,12 +122,13 @@ impl Evaluator {
         }
     }
 
-    fn record(&mut self, offset: u64, bytes: &[u8]) -> Evaluated {
+    fn record(&mut self, offset: u64, bytes: &[u8], header: Option<&Header>) -> Evaluated {
         let at = At {
             object: "stdin",
             object_hash: ObjectHash::of(&["stdin"]),
             offset,
             ingest_time: self.now,
+            header,
         };
         let event = match self.decoder.decode(bytes, &at) {
             Ok(event) => event,

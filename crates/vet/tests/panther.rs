@@ -98,6 +98,7 @@ impl Bench {
             object_hash: ObjectHash::of(&["panther"]),
             offset: 0,
             ingest_time: Timestamp::parse("2026-11-24T12:00:00Z").unwrap(),
+            header: None,
         };
         let decoder = self.runner.decoder(log_source).expect("a shipped log source");
         let event = decoder.decode(text.as_bytes(), &at).map_err(|reject| reject.to_string())?;

@@ -1,6 +1,7 @@
 //! From YAML to a validated log source.
 
 mod fields;
+mod format;
 mod lift;
 mod shape;
 
@@ -9,21 +10,28 @@ use regex::Regex;
 use serde_saphyr::Location;
 
 use super::{
-    ColumnType, DecodeError, Encoding, Format, Layout, Lines, LogSource, TimeFormat, TimeRule,
+    ColumnType, DecodeError, Format, Layout, LogSource, TimeFormat, TimeRule,
     yaml::{self, Node},
 };
+use format::{LAYOUTS, read_format};
 use shape::{Keys, Report};
 
 const TOP_KEYS: &[&str] =
     &["name", "description", "table", "format", "lift", "time", "fields", "related", "sigma"];
-const FORMAT_KEYS: &[&str] = &["type", "records", "encoding", "patterns", "types", "unmatched"];
-const TIME_KEYS: &[&str] = &["field", "format", "timezone", "missing", "earliest"];
+const TIME_KEYS: &[&str] = &["field", "join", "year", "format", "timezone", "missing", "earliest"];
 const ROUTE_KEYS: &[&str] = &["product", "category", "service", "when", "fields"];
 
-const LAYOUTS: &[&str] = &["ndjson", "json", "lines"];
 const TYPES: &[&str] = &["text", "int", "float", "bool", "text_list"];
-const TIME_FORMATS: &[&str] =
-    &["rfc3339", "unix_seconds", "unix_millis", "unix_micros", "unix_nanos"];
+const TIME_FORMATS: &[&str] = &[
+    "rfc3339",
+    "unix_seconds",
+    "unix_millis",
+    "unix_micros",
+    "unix_nanos",
+    "clf",
+    "syslog",
+    "filetime",
+];
 
 /// How long the name of a log source or table may be: it is a folder's name in the lake.
 const NAME_CHARS_MAX: usize = 64;
@@ -102,83 +110,6 @@ fn table_name(what: &str, at: Location, name: &str, report: &mut Report<'_>) -> 
     name.to_owned()
 }
 
-fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
-    if let yaml::Content::Scalar(layout) = &node.content {
-        return Some(Format {
-            layout: read_layout(node.at, "`format`", layout, report)?,
-            encoding: Encoding::default(),
-        });
-    }
-    let keys = Keys::of(node, "`format`", FORMAT_KEYS, report)?;
-    let encoding = match keys.choice("encoding", &["utf8", "latin1"], report) {
-        Some("latin1") => Encoding::Latin1,
-        _ => Encoding::Utf8,
-    };
-    let Some((at, layout)) = keys.text("type", report) else {
-        if keys.get("type").is_none() {
-            report.wrong(node.at, "`format` has no `type`", one_of(LAYOUTS));
-        }
-        return None;
-    };
-    let mut layout = read_layout(at, "`type`", layout, report)?;
-    let allowed: &[&str] = match &mut layout {
-        Layout::Ndjson => &[],
-        Layout::Json { records } => {
-            *records = keys.text("records", report).map(|(_, path)| FieldPath::new(path));
-            &["records"]
-        }
-        Layout::Lines(lines) => {
-            *lines = read_lines(&keys, report);
-            &["patterns", "types", "unmatched"]
-        }
-    };
-    for key in ["records", "patterns", "types", "unmatched"] {
-        if let Some(at) = keys.place_of(key).filter(|_| !allowed.contains(&key)) {
-            let owner = if key == "records" { "json" } else { "lines" };
-            let message = format!("`{key}` has no meaning for this `type`");
-            report.wrong(at, message, format!("remove it, or write `type: {owner}`"));
-        }
-    }
-    Some(Format { layout, encoding })
-}
-
-fn read_layout(at: Location, what: &str, layout: &str, report: &mut Report<'_>) -> Option<Layout> {
-    match report.choose(at, what, layout, LAYOUTS)? {
-        "ndjson" => Some(Layout::Ndjson),
-        "json" => Some(Layout::Json { records: None }),
-        _ => Some(Layout::Lines(Lines::default())),
-    }
-}
-
-fn read_lines(keys: &Keys<'_>, report: &mut Report<'_>) -> Lines {
-    let mut lines = Lines::default();
-    let mut groups: Vec<String> = Vec::new();
-    for (at, pattern) in keys.texts("patterns", report) {
-        if let Some(regex) = report.regex(at, pattern) {
-            let names: Vec<String> = regex.capture_names().flatten().map(str::to_owned).collect();
-            if names.is_empty() {
-                let help = "name the parts of the line: `(?P<status>\\d+)`";
-                report.wrong(at, "the pattern has no named group", help);
-            }
-            groups.extend(names);
-        }
-        lines.patterns.push(pattern.to_owned());
-    }
-    for (key, value) in keys.entries("types", report) {
-        if !groups.contains(&key.text) {
-            let names: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let message = format!("no pattern has a group `{}`", key.text);
-            report.wrong(key.at, message, shape::similar_or_all(&key.text, &names));
-        }
-        if let Some(column) = read_type(value, "a group's type", report) {
-            lines.types.push((key.text.clone(), column));
-        }
-    }
-    lines.quarantine_unmatched =
-        keys.choice("unmatched", &["keep", "quarantine"], report) == Some("quarantine");
-    lines
-}
-
 fn read_type(node: &Node, what: &str, report: &mut Report<'_>) -> Option<ColumnType> {
     let text = report.text(node, what)?;
     Some(match report.choose(node.at, what, text, TYPES)? {
@@ -196,8 +127,17 @@ fn read_time(node: &Node, report: &mut Report<'_>) -> Option<TimeRule> {
     }
     let keys = Keys::of(node, "`time`", TIME_KEYS, report)?;
     let missing = keys.choice("missing", &["quarantine", "ingest_time"], report);
-    let fields = keys.one_or_many("field", report);
+    let mut fields = keys.one_or_many("field", report);
+    let parts = keys.one_or_many("join", report);
+    if let Some(at) = keys.place_of("join").filter(|_| !fields.is_empty()) {
+        report.wrong(at, "`time` has both `field` and `join`", "remove one of them");
+    }
+    let is_joined = !parts.is_empty();
+    if is_joined {
+        fields = parts;
+    }
     let mut rule = TimeRule {
+        is_joined,
         fields: fields.into_iter().map(FieldPath::new).collect(),
         missing_is_ingest_time: missing == Some("ingest_time"),
         ..TimeRule::default()
@@ -214,6 +154,12 @@ fn read_time(node: &Node, report: &mut Report<'_>) -> Option<TimeRule> {
         if rule.zone_seconds.is_none() {
             let help = "write an offset such as `+01:00`, or `UTC`";
             report.wrong(at, format!("`timezone` is `{zone}`"), help);
+        }
+    }
+    if let Some((at, text)) = keys.text("year", report) {
+        rule.year = text.parse().ok().filter(|year| (1970..=9999).contains(year));
+        if rule.year.is_none() {
+            report.wrong(at, format!("`year` is `{text}`"), "write a year such as `2025`");
         }
     }
     if let Some((at, earliest)) = keys.text("earliest", report) {
@@ -236,6 +182,9 @@ fn read_time_format(at: Location, text: &str, report: &mut Report<'_>) -> TimeFo
         "unix_millis" => unix(1_000),
         "unix_micros" => unix(1_000_000),
         "unix_nanos" => unix(1_000_000_000),
+        "clf" => TimeFormat::Clf,
+        "syslog" => TimeFormat::Syslog,
+        "filetime" => TimeFormat::Filetime,
         pattern => {
             let mut items = chrono::format::StrftimeItems::new(pattern);
             let is_pattern = pattern.contains('%');
@@ -297,8 +246,10 @@ impl Default for TimeRule {
     fn default() -> Self {
         Self {
             fields: Vec::new(),
+            is_joined: false,
             format: TimeFormat::Rfc3339,
             zone_seconds: None,
+            year: None,
             missing_is_ingest_time: false,
             earliest_seconds: limits::EVENT_TIME_SECONDS_MIN,
         }

@@ -280,7 +280,7 @@ fn whole_number(text: &str) -> Value<'_> {
 
 /// A number with a point or an exponent: a float if the float's shortest spelling is the same
 /// number, or else its own text.
-fn fraction(text: &str) -> Value<'_> {
+pub(super) fn fraction(text: &str) -> Value<'_> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && holds_exactly(number, text) => Value::Float(number),
         _ => Value::Number(Cow::Borrowed(text)),

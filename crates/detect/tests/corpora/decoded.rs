@@ -17,6 +17,7 @@ pub(crate) fn event<'a>(decoder: &'a Decoder, record: &'a str) -> Event<'a> {
         object_hash: ObjectHash::of(&["test"]),
         offset: 0,
         ingest_time: Timestamp::parse("2026-11-24T08:00:01Z").unwrap(),
+        header: None,
     };
     decoder.decode(record.as_bytes(), &at).unwrap()
 }

@@ -1,6 +1,6 @@
 //! The raw event of a test: what its log source would have delivered.
 
-use decode::{Format, Frame, FrameState, Framer, Layout};
+use decode::{Format, Frame, FrameState, Framer, Header};
 use detect::yaml::{Kind, Node, ScalarType};
 
 /// A raw event.
@@ -30,16 +30,16 @@ impl RawEvent {
     pub(crate) fn records(
         &self,
         format: &Format,
-        each: &mut dyn FnMut(&[u8]),
+        each: &mut dyn FnMut(&[u8], Option<&Header>),
     ) -> Result<(), String> {
         let text = match self {
-            Self::Record(_) if matches!(format.layout, Layout::Lines(_)) => {
+            Self::Record(_) if format.layout.is_text() => {
                 return Err("the log source reads lines of text, and the event is a mapping: \
                             write the line as a text"
                     .to_owned());
             }
             Self::Record(json) => {
-                each(json.as_bytes());
+                each(json.as_bytes(), None);
                 return Ok(());
             }
             Self::Text(text) => text,
@@ -48,9 +48,9 @@ impl RawEvent {
         let mut count = 0_usize;
         let mut framer = Framer::new(format, FrameState::default(), 0);
         framer.frame(text.as_bytes(), true, &mut |frame| match frame {
-            Frame::Record { bytes, .. } => {
+            Frame::Record { bytes, header, .. } => {
                 count += 1;
-                each(bytes);
+                each(bytes, header.as_ref());
             }
             Frame::Malformed { problem, .. } => trouble = Some(problem.to_string()),
             Frame::Oversize { .. } => trouble = Some(decode::Reject::oversize().to_string()),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use base::{Event, Match, ObjectHash, Timestamp};
-use decode::{At, DecodeError, Decoder};
+use decode::{At, DecodeError, Decoder, Header};
 use detect::{
     Engine, Matcher, Rule,
     explain::{Explanation, explain},
@@ -97,9 +97,9 @@ impl Runner {
         for (index, raw) in case.events.iter().enumerate() {
             let number = index + 1;
             let mut failure = Ok(());
-            let records = raw.records(&decoder.log_source().format, &mut |record| {
+            let records = raw.records(&decoder.log_source().format, &mut |record, header| {
                 if failure.is_ok() {
-                    failure = tried.record(case, number, record);
+                    failure = tried.record(case, number, record, header);
                 }
             });
             records.map_err(|reason| Failure::Undecoded { event: number, reason })?;
@@ -123,13 +123,20 @@ impl<'t> Tried<'t> {
         Self { decoder, matcher: Engine::new(vec![Arc::clone(rule)], &routes), now }
     }
 
-    fn record(&self, case: &Case, number: usize, record: &[u8]) -> Result<(), Failure> {
+    fn record(
+        &self,
+        case: &Case,
+        number: usize,
+        record: &[u8],
+        header: Option<&Header>,
+    ) -> Result<(), Failure> {
         let hash = ObjectHash::of(&["test", &case.file, &case.name]);
         let at = At {
             object: &case.file,
             object_hash: hash,
             offset: u64::try_from(number).unwrap_or(u64::MAX),
             ingest_time: self.now,
+            header,
         };
         let event = self
             .decoder

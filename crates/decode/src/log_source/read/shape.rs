@@ -82,6 +82,11 @@ pub(super) struct Keys<'n> {
 }
 
 impl<'n> Keys<'n> {
+    /// No entries.
+    pub(super) const fn none() -> Self {
+        Self { entries: &[] }
+    }
+
     /// Reports keys that are not `known`. `what` names the map in messages.
     pub(super) fn of(
         node: &'n Node,

@@ -2,6 +2,7 @@
 
 use base::{ColumnType, Problem};
 
+use super::LAYOUTS;
 use crate::{Encoding, Layout, LogSource, TimeFormat};
 
 fn parse(text: &str) -> LogSource {
@@ -119,7 +120,7 @@ error[DAB0303]: `time` names no field
   help: name the field that holds the time, or write `missing: ingest_time`
 error[DAB0303]: `format` of `time` is `iso`
   --> log_sources/my_app.yml:4:42
-  help: use one of `rfc3339`, `unix_seconds`, `unix_millis`, `unix_micros`, `unix_nanos`, or write a strftime pattern such as `%d/%b/%Y:%H:%M:%S %z`
+  help: use one of `rfc3339`, `unix_seconds`, `unix_millis`, `unix_micros`, `unix_nanos`, `clf`, `syslog`, `filetime`, or write a strftime pattern such as `%d/%b/%Y:%H:%M:%S %z`
 error[DAB0303]: `timezone` is `CET`
   --> log_sources/my_app.yml:4:29
   help: write an offset such as `+01:00`, or `UTC`
@@ -184,13 +185,16 @@ error[DAB0303]: no pattern has a group `statsu`
 
 #[test]
 fn what_is_missing_is_said_and_what_is_no_yaml() {
-    let expected = "\
+    let all = LAYOUTS.iter().map(|layout| format!("`{layout}`")).collect::<Vec<_>>().join(", ");
+    let expected = format!(
+        "\
 error[DAB0303]: `format` is missing
   --> log_sources/my_app.yml:1:1
-  help: use one of `ndjson`, `json`, `lines`
+  help: use one of {all}
 error[DAB0303]: `time` is missing
   --> log_sources/my_app.yml:1:1
-  help: write `time: {field: …}`, or `time: {missing: ingest_time}` if events have none";
+  help: write `time: {{field: …}}`, or `time: {{missing: ingest_time}}` if events have none"
+    );
     assert_eq!(mistakes("name: a\n"), expected);
     let not_a_map = mistakes("- a\n");
     assert!(

@@ -1,0 +1,140 @@
+//! How the text of one record is structured: everything that is neither JSON nor free lines.
+
+use base::ColumnType;
+
+use super::Layout;
+
+/// Records of text whose structure is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Their structure.
+    pub grammar: Grammar,
+    /// The types of fields that are not text.
+    pub types: Vec<(String, ColumnType)>,
+}
+
+/// The structure of a record of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grammar {
+    /// Keys with values.
+    KeyValue(KeyValue),
+    /// Values, whose names stand in a header or in the log source.
+    Table(Table),
+}
+
+/// Keys with values: `level=info msg="it works"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyValue {
+    /// What stands between pairs. `None`: spaces and tabs.
+    pub pair_separator: Option<String>,
+    /// What stands between a key and its value.
+    pub value_separator: String,
+    /// The character around values that hold separators.
+    pub quote: u8,
+    /// What stands for another character in quotes.
+    pub escapes: Escapes,
+}
+
+/// What stands for another character in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escapes {
+    /// Nothing.
+    None,
+    /// A backslash in front of a quote or of a backslash.
+    Quotes,
+    /// All that Go and JSON have: also `\n`, `\t`, `\x41`, `\u0041`.
+    All,
+}
+
+/// Values in rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// How rows and headers are written.
+    pub dialect: Dialect,
+    /// The names of the columns. Empty: a header names them.
+    pub columns: Vec<String>,
+    /// Values that stand for none.
+    pub nulls: Vec<String>,
+    /// Lines that begin with this are no rows.
+    pub comment: Option<String>,
+}
+
+/// How the rows of a table are written, and its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// RFC 4180 and its relatives. The first row is the header, unless there are fixed columns.
+    Delimited {
+        /// What stands between values: an ASCII character.
+        delimiter: u8,
+        /// Whether values may stand in quotes, with delimiters and line ends inside.
+        is_quoted: bool,
+    },
+    /// The W3C extended log file format, as IIS writes it: `#Fields: …`.
+    W3c,
+    /// Zeek's tables: `#separator …`, `#fields …`, `#types …`.
+    Zeek,
+    /// AWS VPC flow logs, with a header or without one.
+    VpcFlow,
+}
+
+impl Default for KeyValue {
+    fn default() -> Self {
+        Self {
+            pair_separator: None,
+            value_separator: "=".to_owned(),
+            quote: b'"',
+            escapes: Escapes::Quotes,
+        }
+    }
+}
+
+impl Table {
+    /// A table of this dialect, all of it by default.
+    #[must_use]
+    pub const fn new(dialect: Dialect) -> Self {
+        Self { dialect, columns: Vec::new(), nulls: Vec::new(), comment: None }
+    }
+}
+
+impl Text {
+    /// The delimiter of rows whose values may stand in quotes, with line ends inside.
+    pub(crate) const fn quoted_delimiter(&self) -> Option<u8> {
+        match &self.grammar {
+            Grammar::Table(Table {
+                dialect: Dialect::Delimited { delimiter, is_quoted: true },
+                ..
+            }) => Some(*delimiter),
+            _ => None,
+        }
+    }
+}
+
+impl Layout {
+    /// Whether records are text, not JSON.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        match self {
+            Self::Ndjson | Self::Json { .. } => false,
+            Self::Lines(_) | Self::Text(_) => true,
+        }
+    }
+
+    /// Whether a header stands above records.
+    pub(crate) fn is_headed(&self) -> bool {
+        let Self::Text(text) = self else { return false };
+        match &text.grammar {
+            Grammar::Table(table) => match table.dialect {
+                Dialect::Delimited { .. } => table.columns.is_empty(),
+                Dialect::W3c | Dialect::Zeek | Dialect::VpcFlow => true,
+            },
+            Grammar::KeyValue(_) => false,
+        }
+    }
+
+    /// Whether tabs stand between values.
+    pub(crate) fn is_tabbed(&self) -> bool {
+        let Self::Text(text) = self else { return false };
+        let Grammar::Table(table) = &text.grammar else { return false };
+        matches!(table.dialect, Dialect::Zeek | Dialect::Delimited { delimiter: b'\t', .. })
+    }
+}
