@@ -167,10 +167,10 @@ fn compaction_changes_nothing(project: &Project) {
     let all = || tables.map(rows);
     let before = all();
     let done = project.json(&["lake", "compact"]);
-    for name in tables {
-        let table = done.iter().find(|table| table["table"] == name).unwrap();
-        assert!(table["rows"].as_u64().unwrap() > 0, "{table}");
-    }
+    // How many files the small tables have depends on how the work was cut into commits; that many
+    // events never come in one.
+    let table = done.iter().find(|table| table["table"] == "windows_events").unwrap();
+    assert!(table["rows"].as_u64().unwrap() > 0, "{table}");
     assert!(all() == before, "something was changed");
     project.ok(&["lake", "check"]);
 }
