@@ -13,6 +13,13 @@ pub const HEADER_BYTES_MAX: usize = 64 << 10;
 /// How deeply JSON may nest. The deepest of the real logs seen is 11; each level costs stack.
 pub const JSON_DEPTH_MAX: usize = 64;
 
+/// How many times grok patterns may stand inside one another: those that come with dab reach 6.
+pub const GROK_DEPTH_MAX: usize = 32;
+
+/// How long a grok pattern may be once it is put together, in bytes: the longest that comes with dab,
+/// that of the combined log format, takes 4 KiB.
+pub const GROK_EXPANDED_BYTES_MAX: usize = 64 << 10;
+
 /// How many bytes of one object are read at a time, decompressed: large enough that the work per
 /// read does not count, small enough that a hundred sources fit in memory.
 pub const CHUNK_BYTES: usize = 4 << 20;

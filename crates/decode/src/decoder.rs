@@ -57,7 +57,7 @@ impl Decoder {
         let parser = match &source.format.layout {
             Layout::Lines(lines) => Parser::Lines(Patterns::new(lines).map_err(failed)?),
             Layout::Ndjson | Layout::Json { .. } => Parser::Json,
-            Layout::Text(text) => Parser::Text(Box::new(TextParser::new(text))),
+            Layout::Text(text) => Parser::Text(Box::new(TextParser::new(text).map_err(failed)?)),
         };
         let normalizer = Normalizer::new(&source).map_err(failed)?;
         let time = EventTime::new(source.time.clone());

@@ -1,10 +1,11 @@
 //! Records out of a stream of bytes.
 //!
-//! A framer looks at structure only: line ends, or the brackets and quotes of JSON. So one bad
-//! record is one reject, and those after it are found all the same; an array of a million records
-//! is never held as a whole. It can go on from any record boundary, given [`Framer::state`] and
-//! [`Framer::offset`]. Headers are no records: they come with every record below them.
+//! A framer looks at structure only: line ends, the brackets and quotes of JSON, or the tags of XML.
+//! So one bad record is one reject, and those after it are found all the same; an array of a million
+//! records is never held as a whole. It can go on from any record boundary, given [`Framer::state`]
+//! and [`Framer::offset`]. Headers are no records: they come with every record below them.
 
+mod element;
 mod header;
 mod json;
 mod row;
@@ -13,6 +14,7 @@ use base::limits::RECORD_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::{Format, Grammar, Layout, Reject, RejectKind};
+use element::ElementScan;
 pub use header::Header;
 use json::{Scan, Search};
 use row::RowScan;
@@ -89,6 +91,7 @@ enum Until {
     Line,
     Row(RowScan),
     Value(Scan),
+    Element(ElementScan),
 }
 
 /// What a [`Framer`] finds.
@@ -201,9 +204,13 @@ impl Framer {
         }
         match (&self.format.layout, self.position) {
             (Layout::Ndjson | Layout::Lines(_), _) => self.line(rest, last, each),
-            (Layout::Text(text), _) => match text.quoted_delimiter() {
-                Some(delimiter) => self.row(rest, last, delimiter, each),
-                None => self.line(rest, last, each),
+            (Layout::Text(text), _) => match (&text.grammar, text.quoted_delimiter()) {
+                (_, Some(delimiter)) => self.row(rest, last, delimiter, each),
+                (Grammar::Xml(xml), None) => {
+                    let name = xml.record.clone();
+                    self.markup(rest, last, &name, each)
+                }
+                (_, None) => self.line(rest, last, each),
             },
             (Layout::Json { .. }, Position::Top | Position::Unheaded) => self.top(rest, last, each),
             (Layout::Json { .. }, Position::Array(depth)) => self.element(rest, last, depth, each),
@@ -245,6 +252,51 @@ impl Framer {
             }
             None => {
                 let until = Until::Row(scan);
+                self.begun = Some(Begun { seen: rest.len(), until: until.clone() });
+                self.too_long(rest, until, self.position, each)
+            }
+        }
+    }
+
+    /// An element that is a record, or what stands between such elements.
+    fn markup<'a>(&mut self, rest: &'a [u8], last: bool, name: &str, each: Each<'_, 'a>) -> usize {
+        let outside = memchr::memchr(b'<', rest).unwrap_or(rest.len());
+        if outside > 0 {
+            let text = rest.get(..outside).unwrap_or_default();
+            if !text.trim_ascii().is_empty() {
+                let problem = Reject::new(RejectKind::Structure, "text outside of any record")
+                    .help("check `record` in the log source's `format`, or what wrote the file");
+                self.malformed(text, problem, each);
+            }
+            return outside;
+        }
+        let (seen, mut scan) = match self.begun.take() {
+            Some(Begun { seen, until: Until::Element(scan) }) => (seen, scan),
+            _ => (0, ElementScan::new(name)),
+        };
+        match scan.find_end(rest.get(seen..).unwrap_or_default()) {
+            Some(end) => {
+                let element = rest.get(..seen + end).unwrap_or(rest);
+                if element::is_start(element, name) {
+                    self.record(element, each);
+                }
+                seen + end
+            }
+            None if last && element::is_start(rest, name) => {
+                let problem =
+                    Reject::new(RejectKind::Structure, "the object ends inside an element")
+                        .help("send the whole object again; what came before is in the table");
+                self.malformed(rest, problem, each);
+                rest.len()
+            }
+            None if last => {
+                let problem = Reject::new(RejectKind::Structure, "the object ends inside markup")
+                    .help("check whether the object is XML");
+                self.malformed(rest, problem, each);
+                rest.len()
+            }
+            None => {
+                let until = Until::Element(scan);
                 self.begun = Some(Begun { seen: rest.len(), until: until.clone() });
                 self.too_long(rest, until, self.position, each)
             }
@@ -313,6 +365,7 @@ impl Framer {
             Until::Line => (memchr::memchr(b'\n', rest), 1),
             Until::Row(scan) => (scan.find_end(rest), 1),
             Until::Value(scan) => (scan.find_end(rest), 0),
+            Until::Element(scan) => (scan.find_end(rest), 0),
         };
         let bytes = end.and_then(|end| rest.get(..end)).unwrap_or(rest);
         let done = last || end.is_some();

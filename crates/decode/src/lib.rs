@@ -19,8 +19,8 @@ mod time;
 pub use decoder::{At, Decoder};
 pub use frame::{Frame, FrameState, Framer, Header};
 pub use log_source::{
-    DecodeError, Dialect, Encoding, Escapes, FieldRule, Format, Grammar, KeyValue, Layout, Lift,
-    Lines, LogSource, Table, Text, TimeFormat, TimeRule, shipped,
+    Cef, DecodeError, Dialect, Encoding, Escapes, FieldRule, Format, Grammar, KeyValue, Layout,
+    Lift, Lines, LogSource, Payload, Syslog, Table, Text, TimeFormat, TimeRule, Xml, shipped,
 };
 pub use parse::{Scratch, parse_json};
 pub use reject::{Reject, RejectKind};

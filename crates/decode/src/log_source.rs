@@ -6,13 +6,14 @@
 mod ecs;
 mod error;
 mod grammar;
+mod grok;
 mod read;
 mod yaml;
 
 use base::{ColumnType, FieldPath, SigmaRoute};
 
 pub use error::DecodeError;
-pub use grammar::{Dialect, Escapes, Grammar, KeyValue, Table, Text};
+pub use grammar::{Cef, Dialect, Escapes, Grammar, KeyValue, Payload, Syslog, Table, Text, Xml};
 
 /// A log source as authored, validated.
 #[derive(Debug, Clone, PartialEq)]

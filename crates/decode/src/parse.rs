@@ -1,12 +1,17 @@
 //! From a record's bytes to its fields.
 
+mod access;
+mod auditd;
+mod extension;
 mod gather;
 mod json;
 mod key_value;
 mod pattern;
 mod quoted;
+mod syslog;
 mod table;
 mod text;
+mod xml;
 
 use std::borrow::Cow;
 

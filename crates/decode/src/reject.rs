@@ -81,6 +81,14 @@ impl Reject {
         self
     }
 
+    /// The same for a record of which `before` bytes stand in front of what was looked at.
+    pub(crate) fn behind(self, record: &str, before: usize) -> Self {
+        match self.byte() {
+            Some(byte) => self.at(record.as_bytes(), before + byte),
+            None => self,
+        }
+    }
+
     /// The reason for a record that came in [`crate::Frame::Oversize`] pieces.
     #[must_use]
     pub fn oversize() -> Self {

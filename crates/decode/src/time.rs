@@ -12,6 +12,7 @@ use chrono::{
 
 use crate::{Reject, RejectKind, TimeFormat, TimeRule, reject::excerpt};
 use forms::Written;
+pub(crate) use forms::length;
 
 /// A log source's rule for times, compiled.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::{
 
 use base::{Place, Timestamp};
 use cel::{Environment, Macros, Schema, Tables};
-use decode::{Layout, LogSource};
+use decode::LogSource;
 use detect::{
     Defined, Definitions, KnownLogSource, Values, may_define, placeholder_lines, read_definitions,
     yaml,
@@ -101,12 +101,7 @@ impl Project {
 /// What is known of a log source's events. They may have more fields than are known.
 fn known(source: &LogSource) -> KnownLogSource {
     let mut schema = Schema::open();
-    let types = match &source.format.layout {
-        Layout::Lines(lines) => lines.types.as_slice(),
-        Layout::Text(text) => text.types.as_slice(),
-        Layout::Ndjson | Layout::Json { .. } => &[],
-    };
-    schema = schema.with_columns(types.iter().map(|(name, kind)| (name.as_str(), *kind)));
+    schema = schema.with_columns(source.format.layout.types().into_iter());
     let normalized = source.normalized_columns();
     let columns = normalized.iter().map(|(name, kind)| (name.as_str(), *kind));
     let schema = schema.with_columns(columns);

@@ -20,6 +20,56 @@ pub enum Grammar {
     KeyValue(KeyValue),
     /// Values, whose names stand in a header or in the log source.
     Table(Table),
+    /// A header of syslog, and a message.
+    Syslog(Syslog),
+    /// ArcSight's common event format.
+    Cef(Cef),
+    /// QRadar's log event extended format.
+    Leef,
+    /// Records of Linux's audit daemon.
+    Auditd,
+    /// Access logs in the common or combined format.
+    Access,
+    /// Elements of XML.
+    Xml(Xml),
+}
+
+/// Syslog, with a header of RFC 5424 or RFC 3164.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Syslog {
+    /// The formats of messages: the first that a message is in counts. None: they are text.
+    pub payloads: Vec<Payload>,
+    /// Whether a message that is in none of the formats that are meant for it goes to the quarantine,
+    /// not into the table as text.
+    pub quarantine_unmatched: bool,
+}
+
+/// The format of some of the messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The programs whose messages are meant; none: all.
+    pub appnames: Vec<String>,
+    /// A regular expression that is found in the messages that are meant.
+    pub matching: Option<String>,
+    /// How they are written.
+    pub layout: Layout,
+}
+
+/// ArcSight's common event format.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cef {
+    /// Whether `cs1` gets the name that `cs1Label` says, and so on.
+    pub labels: bool,
+}
+
+/// Elements of XML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Xml {
+    /// The name of the elements that are records.
+    pub record: String,
+    /// Whether they are Windows events: they stay inside a field of that name then, as other tools
+    /// have them, and what is a number in all of them is one.
+    pub is_windows: bool,
 }
 
 /// Keys with values: `level=info msg="it works"`.
@@ -57,6 +107,8 @@ pub struct Table {
     pub nulls: Vec<String>,
     /// Lines that begin with this are no rows.
     pub comment: Option<String>,
+    /// Whether rows may have more or fewer values than there are columns.
+    pub is_ragged: bool,
 }
 
 /// How the rows of a table are written, and its header.
@@ -92,7 +144,7 @@ impl Table {
     /// A table of this dialect, all of it by default.
     #[must_use]
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, columns: Vec::new(), nulls: Vec::new(), comment: None }
+        Self { dialect, columns: Vec::new(), nulls: Vec::new(), comment: None, is_ragged: false }
     }
 }
 
@@ -110,6 +162,24 @@ impl Text {
 }
 
 impl Layout {
+    /// The fields whose types the log source says.
+    #[must_use]
+    pub fn types(&self) -> Vec<(&str, ColumnType)> {
+        let types = match self {
+            Self::Lines(lines) => &lines.types,
+            Self::Text(text) => &text.types,
+            Self::Ndjson | Self::Json { .. } => return Vec::new(),
+        };
+        let mut all: Vec<(&str, ColumnType)> =
+            types.iter().map(|(name, column)| (name.as_str(), *column)).collect();
+        if let Self::Text(text) = self
+            && let Grammar::Syslog(syslog) = &text.grammar
+        {
+            all.extend(syslog.payloads.iter().flat_map(|payload| payload.layout.types()));
+        }
+        all
+    }
+
     /// Whether records are text, not JSON.
     #[must_use]
     pub const fn is_text(&self) -> bool {
@@ -127,7 +197,7 @@ impl Layout {
                 Dialect::Delimited { .. } => table.columns.is_empty(),
                 Dialect::W3c | Dialect::Zeek | Dialect::VpcFlow => true,
             },
-            Grammar::KeyValue(_) => false,
+            _ => false,
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
     yaml::{self, Node},
 };
 use format::{LAYOUTS, read_format};
+pub(super) use shape::similar;
 use shape::{Keys, Report};
 
 const TOP_KEYS: &[&str] =

@@ -1,6 +1,6 @@
 //! Fields on their way into an event: names that repeat get lists, and values their types.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use base::{ColumnType, Object, Value};
 
@@ -11,31 +11,64 @@ pub(crate) struct Gather<'a> {
     fields: Vec<(Cow<'a, str>, Value<'a>)>,
     /// A bit for each name, so that names are compared only where they may be the same.
     seen: u64,
+    /// Where each name stands, once there are so many that comparing them takes long.
+    places: HashMap<Cow<'a, str>, usize>,
 }
+
+/// From how many names on they are looked up.
+const LOOKED_UP_FROM: usize = 64;
 
 impl<'a> Gather<'a> {
     pub(crate) fn with_capacity(count: usize) -> Self {
-        Self { fields: Vec::with_capacity(count), seen: 0 }
+        Self { fields: Vec::with_capacity(count), seen: 0, places: HashMap::new() }
     }
 
     /// Adds a field; the values of a name that repeats become a list.
     pub(crate) fn add(&mut self, name: impl Into<Cow<'a, str>>, value: Value<'a>) {
         let name = name.into();
-        let bit = bit(&name);
-        if self.seen & bit != 0 {
-            let found = self.fields.iter_mut().find(|(other, _)| *other == name);
-            if let Some((_, before)) = found {
-                match before {
-                    Value::List(members) => members.push(value),
-                    before => {
-                        let first = std::mem::replace(before, Value::Null);
-                        *before = Value::List(vec![first, value]);
-                    }
-                }
-                return;
+        match self.find(&name) {
+            Some(Value::List(members)) => members.push(value),
+            Some(before) => {
+                let first = std::mem::replace(before, Value::Null);
+                *before = Value::List(vec![first, value]);
             }
+            None => self.push(name, value),
         }
-        self.seen |= bit;
+    }
+
+    /// Adds to the text of a field that came before, behind `between`, or a new field.
+    pub(crate) fn append(&mut self, name: &'a str, between: &str, text: Cow<'a, str>) {
+        match self.find(name) {
+            Some(Value::Text(before)) => {
+                let before = before.to_mut();
+                before.push_str(between);
+                before.push_str(&text);
+            }
+            _ => self.add(name, Value::Text(text)),
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Option<&mut Value<'a>> {
+        if self.seen & bit(name) == 0 {
+            return None;
+        }
+        let place = match self.places.is_empty() {
+            true => self.fields.iter().position(|(other, _)| other == name)?,
+            false => *self.places.get(name)?,
+        };
+        self.fields.get_mut(place).map(|(_, value)| value)
+    }
+
+    fn push(&mut self, name: Cow<'a, str>, value: Value<'a>) {
+        self.seen |= bit(&name);
+        let count = self.fields.len();
+        if count == LOOKED_UP_FROM {
+            let places = self.fields.iter().enumerate();
+            self.places = places.map(|(place, (name, _))| (name.clone(), place)).collect();
+        }
+        if count >= LOOKED_UP_FROM {
+            self.places.insert(name.clone(), count);
+        }
         self.fields.push((name, value));
     }
 
@@ -92,5 +125,24 @@ mod tests {
         let mut json = String::new();
         gather.into_object().write_json(&mut json);
         assert_eq!(json, r#"{"a":[1,3,4],"b":2,"aXa":5,"aYa":6}"#);
+    }
+
+    #[test]
+    fn any_number_of_names_is_told_apart() {
+        let mut gather = Gather::with_capacity(0);
+        for round in 0..2 {
+            for number in 0..500 {
+                gather.add(format!("n{number}"), Value::Int(round));
+            }
+        }
+        gather.add("n3", Value::Int(2));
+        gather.append("text", ", ", "a".into());
+        gather.append("text", ", ", "b".into());
+        let fields = gather.into_object();
+        assert_eq!(fields.len(), 501);
+        let list = |numbers: &[i64]| Value::List(numbers.iter().copied().map(Value::Int).collect());
+        assert_eq!(fields.get("n3"), Some(&list(&[0, 1, 2])));
+        assert_eq!(fields.get("n499"), Some(&list(&[0, 1])));
+        assert_eq!(fields.get("text"), Some(&Value::text("a, b")));
     }
 }

@@ -53,11 +53,20 @@ impl Rows {
         for (number, column) in columns.columns.iter().enumerate() {
             match values.next()? {
                 Some(value) => row.push(column.name.as_str(), self.value(columns, column, value)),
+                None if self.table.is_ragged => return Ok(row),
                 None => return Err(ragged(text, number, columns.columns.len(), text.len())),
             }
         }
         match values.extra() {
             None => Ok(row),
+            Some(_) if self.table.is_ragged => {
+                let mut number = columns.columns.len();
+                while let Some(Found { text, .. }) = values.next()? {
+                    number += 1;
+                    row.push(format!("column_{number}"), Value::Text(text));
+                }
+                Ok(row)
+            }
             Some(at) => {
                 let mut count = columns.columns.len();
                 while values.next()?.is_some() {

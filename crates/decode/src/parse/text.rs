@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use base::{ColumnType, Object};
 
-use super::{key_value, table::Rows};
-use crate::{Grammar, Header, KeyValue, Reject, Text};
+use super::{access, auditd, extension, key_value, syslog::SyslogParser, table::Rows, xml};
+use crate::{Cef, Grammar, Header, KeyValue, Reject, Text, Xml};
 
 /// A grammar, compiled.
 #[derive(Debug)]
@@ -18,15 +18,28 @@ pub(crate) struct TextParser {
 enum Compiled {
     KeyValue(KeyValue),
     Table(Rows),
+    Syslog(SyslogParser),
+    Cef(Cef),
+    Leef,
+    Auditd,
+    Access,
+    Xml(Xml),
 }
 
 impl TextParser {
-    pub(crate) fn new(text: &Text) -> Self {
+    /// Compiles a validated grammar.
+    pub(crate) fn new(text: &Text) -> Result<Self, regex::Error> {
         let grammar = match &text.grammar {
             Grammar::KeyValue(rule) => Compiled::KeyValue(rule.clone()),
             Grammar::Table(table) => Compiled::Table(Rows::new(table, text)),
+            Grammar::Syslog(rule) => Compiled::Syslog(SyslogParser::new(rule)?),
+            Grammar::Cef(rule) => Compiled::Cef(*rule),
+            Grammar::Leef => Compiled::Leef,
+            Grammar::Auditd => Compiled::Auditd,
+            Grammar::Access => Compiled::Access,
+            Grammar::Xml(rule) => Compiled::Xml(rule.clone()),
         };
-        Self { grammar, types: text.types.clone() }
+        Ok(Self { grammar, types: text.types.clone() })
     }
 
     /// Reads a record.
@@ -49,6 +62,12 @@ impl TextParser {
         match &self.grammar {
             Compiled::KeyValue(rule) => key_value::parse(rule, &self.types, text),
             Compiled::Table(rows) => rows.parse(text, header),
+            Compiled::Syslog(parser) => parser.parse(text),
+            Compiled::Cef(rule) => extension::cef(*rule, &self.types, text),
+            Compiled::Leef => extension::leef(&self.types, text),
+            Compiled::Auditd => auditd::parse(&self.types, text),
+            Compiled::Access => access::parse(&self.types, text),
+            Compiled::Xml(rule) => xml::parse(rule, &self.types, text),
         }
     }
 }

@@ -183,6 +183,87 @@ pub(super) fn syslog(text: &str) -> Option<Written> {
     Some(Written { year, date: (month, day), clock, micros, zone })
 }
 
+/// How many bytes of `text` are the time that it begins with: one that [`syslog`] reads, an ISO 8601
+/// time, or seconds since 1970.
+pub(crate) fn length(text: &str) -> Option<usize> {
+    let mut rest = Rest(text.as_bytes());
+    while let Some(b'*' | b'.' | b':') = rest.0.first() {
+        rest.0 = rest.0.get(1..)?;
+    }
+    let begin = text.len() - rest.0.len();
+    let length = match rest.0.first()? {
+        b'0'..=b'9' => iso_length(rest.0).or_else(|| seconds_length(rest.0)),
+        _ => None,
+    };
+    match length {
+        Some(length) => Some(begin + length),
+        None => Some(text.len() - traditional_rest(rest)?.len()),
+    }
+}
+
+/// `2026-11-24T08:00:00Z`, or with a space in the middle: all that is not a space.
+fn iso_length(text: &[u8]) -> Option<usize> {
+    let is_date = text.iter().zip(b"dddd-dd-dd").all(|(byte, form)| match form {
+        b'd' => byte.is_ascii_digit(),
+        form => byte == form,
+    });
+    let between = text.get(10).filter(|_| is_date)?;
+    if !matches!(between, b'T' | b't' | b' ') || !text.get(11)?.is_ascii_digit() {
+        return None;
+    }
+    let clock = text.get(11..)?;
+    let end = clock.iter().position(|byte| *byte == b' ').unwrap_or(clock.len());
+    let clock = clock.get(..end)?;
+    Some(11 + clock.strip_suffix(b":").unwrap_or(clock).len())
+}
+
+/// `1795507200.25`: seconds since 1970 have had ten digits since 2001.
+fn seconds_length(text: &[u8]) -> Option<usize> {
+    let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let length = text.iter().take_while(|byte| is_number(byte)).count();
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits == 10 && matches!(text.get(length), None | Some(b' '))).then_some(length)
+}
+
+/// What follows a time such as `Nov 24 08:00:00` and its relatives.
+fn traditional_rest(mut rest: Rest<'_>) -> Option<&[u8]> {
+    rest.skip_weekday();
+    if rest.0.first()?.is_ascii_digit() {
+        rest.year()?;
+        rest.skip_spaces();
+    }
+    rest.month()?;
+    rest.0.first().filter(|byte| **byte == b' ')?;
+    rest.skip_spaces();
+    rest.day()?;
+    rest.0.first().filter(|byte| **byte == b' ')?;
+    rest.skip_spaces();
+    if rest.0.get(4) == Some(&b' ') {
+        rest.year()?;
+        rest.skip_spaces();
+    }
+    rest.clock()?;
+    // A year or a zone may follow. What might as well be a host is none of the time.
+    let mut end = rest.0;
+    while let [b' ', word @ ..] = end {
+        let length = word.iter().position(|byte| matches!(byte, b' ' | b':')).unwrap_or(word.len());
+        let (word, behind) = word.split_at_checked(length)?;
+        let is_year = length == 4 && word.iter().all(u8::is_ascii_digit);
+        let offset = matches!(word.first(), Some(b'+' | b'-'))
+            .then(|| end.get(1..)?.split(|byte| *byte == b' ').next())
+            .flatten();
+        if let Some(offset) = offset.filter(|offset| zone(offset).is_some()) {
+            return end.get(1 + offset.len()..);
+        }
+        let is_zone = zone(word).is_some() && matches!(behind.first(), None | Some(b':'));
+        if !is_year && !is_zone {
+            break;
+        }
+        end = behind;
+    }
+    Some(end)
+}
+
 /// Windows' FILETIME: tenths of microseconds since 1601-01-01 UTC.
 pub(super) fn filetime(ticks: i64) -> Option<Timestamp> {
     let micros = ticks.checked_div(10)?.checked_sub(FILETIME_EPOCH_SECONDS * 1_000_000)?;

@@ -5,27 +5,85 @@ use serde_saphyr::Location;
 
 use super::{
     super::{
-        Dialect, Encoding, Escapes, Format, Grammar, KeyValue, Layout, Lines, Table, Text,
+        Cef, Dialect, Encoding, Escapes, Format, Grammar, KeyValue, Layout, Lines, Payload, Syslog,
+        Table, Text, Xml, grok,
         yaml::{Content, Node},
     },
     one_of, read_type,
     shape::{Keys, Report, similar_or_all},
 };
 
-pub(super) const LAYOUTS: &[&str] =
-    &["ndjson", "json", "lines", "kv", "logfmt", "csv", "tsv", "w3c", "zeek", "vpc_flow"];
+/// How long the name of the elements that are records may be.
+const NAME_BYTES_MAX: usize = 128;
+
+pub(super) const LAYOUTS: &[&str] = &[
+    "ndjson",
+    "json",
+    "lines",
+    "grok",
+    "kv",
+    "logfmt",
+    "csv",
+    "tsv",
+    "w3c",
+    "zeek",
+    "vpc_flow",
+    "syslog",
+    "cef",
+    "leef",
+    "auditd",
+    "common",
+    "combined",
+    "xml",
+    "winevent_xml",
+];
+
+/// The types that the messages of syslog may have: what needs no other records around it.
+const PAYLOADS: &[&str] = &[
+    "json",
+    "lines",
+    "grok",
+    "kv",
+    "logfmt",
+    "csv",
+    "tsv",
+    "cef",
+    "leef",
+    "auditd",
+    "common",
+    "combined",
+    "xml",
+    "winevent_xml",
+];
 
 /// The types that are text with a structure of its own.
-const TEXTS: &[&str] = &["kv", "logfmt", "csv", "tsv", "w3c", "zeek", "vpc_flow"];
+const TEXTS: &[&str] = &[
+    "kv",
+    "logfmt",
+    "csv",
+    "tsv",
+    "w3c",
+    "zeek",
+    "vpc_flow",
+    "syslog",
+    "cef",
+    "leef",
+    "auditd",
+    "common",
+    "combined",
+    "xml",
+    "winevent_xml",
+];
 
 /// The keys of `format`, and the types for which they have a meaning; none: all.
 const KEYS: &[(&str, &[&str])] = &[
     ("type", &[]),
     ("encoding", &[]),
     ("records", &["json"]),
-    ("patterns", &["lines"]),
-    ("unmatched", &["lines"]),
-    ("types", &["lines", "kv", "logfmt", "csv", "tsv", "w3c", "zeek", "vpc_flow"]),
+    ("patterns", &["lines", "grok"]),
+    ("definitions", &["grok"]),
+    ("unmatched", &["lines", "grok", "syslog"]),
+    ("types", TYPED),
     ("pair_separator", &["kv", "logfmt"]),
     ("value_separator", &["kv", "logfmt"]),
     ("quote", &["kv", "logfmt"]),
@@ -34,14 +92,42 @@ const KEYS: &[(&str, &[&str])] = &[
     ("quotes", &["csv", "tsv"]),
     ("nulls", &["csv", "tsv"]),
     ("comment", &["csv", "tsv"]),
+    ("ragged", &["csv", "tsv"]),
     ("columns", &["csv", "tsv", "w3c", "zeek", "vpc_flow"]),
+    ("payload", &["syslog"]),
+    ("labels", &["cef"]),
+    ("record", &["xml"]),
 ];
+
+/// The types whose fields may be said to have a type.
+const TYPED: &[&str] = &[
+    "lines",
+    "grok",
+    "kv",
+    "logfmt",
+    "csv",
+    "tsv",
+    "w3c",
+    "zeek",
+    "vpc_flow",
+    "cef",
+    "leef",
+    "auditd",
+    "common",
+    "combined",
+    "xml",
+    "winevent_xml",
+];
+
+/// The keys of a payload that say whose messages are meant.
+const PAYLOAD_KEYS: &[&str] = &["appname", "match"];
+
+/// The keys that say something about all records.
+const NOT_OF_PAYLOADS: &[&str] = &["encoding", "records", "unmatched", "payload"];
 
 pub(super) fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
     if let Content::Scalar(kind) = &node.content {
-        let kind = report.choose(node.at, "`format`", kind, LAYOUTS)?;
-        let keys = Keys::none();
-        let layout = read_layout(kind, node.at, &keys, report);
+        let layout = read_named(node.at, "`format`", kind, LAYOUTS, report)?;
         return Some(Format { layout, encoding: Encoding::default() });
     }
     let known: Vec<&str> = KEYS.iter().map(|(key, _)| *key).collect();
@@ -50,14 +136,40 @@ pub(super) fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format
         Some("latin1") => Encoding::Latin1,
         _ => Encoding::Utf8,
     };
+    let layout = read_typed(node.at, "`format`", &keys, LAYOUTS, report)?;
+    Some(Format { layout, encoding })
+}
+
+/// Reads a format that is its type alone.
+fn read_named(
+    at: Location,
+    what: &str,
+    kind: &str,
+    kinds: &[&'static str],
+    report: &mut Report<'_>,
+) -> Option<Layout> {
+    let kind = report.choose(at, what, kind, kinds)?;
+    Some(read_layout(kind, at, &Keys::none(), report))
+}
+
+/// Reads a format that is a map.
+fn read_typed(
+    at: Location,
+    what: &str,
+    keys: &Keys<'_>,
+    kinds: &[&'static str],
+    report: &mut Report<'_>,
+) -> Option<Layout> {
     let Some((at, kind)) = keys.text("type", report) else {
         if keys.get("type").is_none() {
-            report.wrong(node.at, "`format` has no `type`", one_of(LAYOUTS));
+            report.wrong(at, format!("{what} has no `type`"), one_of(kinds));
         }
         return None;
     };
-    let kind = report.choose(at, "`type`", kind, LAYOUTS)?;
-    for (key, kinds) in KEYS.iter().filter(|(_, kinds)| !kinds.is_empty()) {
+    let kind = report.choose(at, "`type`", kind, kinds)?;
+    // Of a payload, these are no keys at all, which was said.
+    let is_key = |key: &str| what == "`format`" || !NOT_OF_PAYLOADS.contains(&key);
+    for (key, kinds) in KEYS.iter().filter(|(key, kinds)| !kinds.is_empty() && is_key(key)) {
         if let Some(at) = keys.place_of(key).filter(|_| !kinds.contains(&kind)) {
             let message = format!("`{key}` has no meaning for this `type`");
             report.wrong(
@@ -67,7 +179,7 @@ pub(super) fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format
             );
         }
     }
-    Some(Format { layout: read_layout(kind, at, &keys, report), encoding })
+    Some(read_layout(kind, at, keys, report))
 }
 
 fn read_layout(kind: &str, at: Location, keys: &Keys<'_>, report: &mut Report<'_>) -> Layout {
@@ -80,7 +192,7 @@ fn read_layout(kind: &str, at: Location, keys: &Keys<'_>, report: &mut Report<'_
             let grammar = read_grammar(kind, at, keys, report);
             Layout::Text(Box::new(Text { grammar, types: read_types(keys, report) }))
         }
-        _ => Layout::Lines(read_lines(keys, report)),
+        _ => Layout::Lines(read_lines(kind == "grok", at, keys, report)),
     }
 }
 
@@ -93,8 +205,72 @@ fn read_grammar(kind: &str, at: Location, keys: &Keys<'_>, report: &mut Report<'
         "w3c" => Grammar::Table(read_table(table(Dialect::W3c), keys, report)),
         "zeek" => Grammar::Table(read_table(table(Dialect::Zeek), keys, report)),
         "vpc_flow" => Grammar::Table(read_table(table(Dialect::VpcFlow), keys, report)),
+        "syslog" => Grammar::Syslog(read_syslog(keys, report)),
+        "cef" => Grammar::Cef(Cef { labels: keys.bool("labels", report) }),
+        "leef" => Grammar::Leef,
+        "auditd" => Grammar::Auditd,
+        "common" | "combined" => Grammar::Access,
+        "xml" => Grammar::Xml(read_xml(at, keys, report)),
+        "winevent_xml" => Grammar::Xml(Xml { record: "Event".to_owned(), is_windows: true }),
         _ => Grammar::Table(read_table(delimited(b',', true), keys, report)),
     }
+}
+
+fn read_syslog(keys: &Keys<'_>, report: &mut Report<'_>) -> Syslog {
+    let payloads = match keys.get("payload") {
+        None => Vec::new(),
+        Some(Node { content: Content::List(members), .. }) => {
+            members.iter().filter_map(|member| read_payload(member, report)).collect()
+        }
+        Some(node) => read_payload(node, report).into_iter().collect(),
+    };
+    let unmatched = keys.choice("unmatched", &["keep", "quarantine"], report);
+    Syslog { payloads, quarantine_unmatched: unmatched == Some("quarantine") }
+}
+
+fn read_payload(node: &Node, report: &mut Report<'_>) -> Option<Payload> {
+    let mistakes = report.errors.len();
+    let (layout, keys) = if let Content::Scalar(kind) = &node.content {
+        (read_named(node.at, "`payload`", kind, PAYLOADS, report)?, Keys::none())
+    } else {
+        let known = KEYS.iter().map(|(key, _)| *key).chain(PAYLOAD_KEYS.iter().copied());
+        let known: Vec<&str> = known.filter(|key| !NOT_OF_PAYLOADS.contains(key)).collect();
+        let keys = Keys::of(node, "`payload`", &known, report)?;
+        (read_typed(node.at, "`payload`", &keys, PAYLOADS, report)?, keys)
+    };
+    let is_bare = matches!(&layout, Layout::Lines(lines) if lines.patterns.is_empty());
+    if is_bare && report.errors.len() == mistakes {
+        report.wrong(node.at, "there are no `patterns`", "write some, or leave `payload` out");
+    }
+    if let Layout::Text(text) = &layout
+        && let Grammar::Table(table) = &text.grammar
+        && table.columns.is_empty()
+    {
+        let help = "name them under `columns`: a message has no header above it";
+        report.wrong(node.at, "the columns of the message have no names", help);
+    }
+    let matching = keys.text("match", report).and_then(|(at, text)| {
+        let compiled = report.regex(at, text);
+        compiled.map(|_| text.to_owned())
+    });
+    let appnames = keys.one_or_many("appname", report).into_iter().map(str::to_owned).collect();
+    Some(Payload { appnames, matching, layout })
+}
+
+fn read_xml(at: Location, keys: &Keys<'_>, report: &mut Report<'_>) -> Xml {
+    let Some((at, record)) = keys.text("record", report) else {
+        if keys.get("record").is_none() {
+            let help = "name the element that is one record: `record: Event`";
+            report.wrong(at, "`record` is missing", help);
+        }
+        return Xml { record: String::new(), is_windows: false };
+    };
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if record.is_empty() || record.len() > NAME_BYTES_MAX || !record.chars().all(is_allowed) {
+        let help = "write it without its namespace and without `<` and `>`: `record: Event`";
+        report.wrong(at, format!("`record` is `{record}`, which names no element"), help);
+    }
+    Xml { record: record.to_owned(), is_windows: false }
 }
 
 fn read_types(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<(String, ColumnType)> {
@@ -157,6 +333,7 @@ fn read_table(mut table: Table, keys: &Keys<'_>, report: &mut Report<'_>) -> Tab
             report.wrong(*at, format!("there are two columns `{column}`"), "rename one of them");
         }
     }
+    table.is_ragged = keys.choice("ragged", &["quarantine", "keep"], report) == Some("keep");
     table.columns = columns.into_iter().map(|(_, column)| column.to_owned()).collect();
     table.nulls = keys.one_or_many("nulls", report).into_iter().map(str::to_owned).collect();
     if let Some((at, text)) = keys.text("comment", report) {
@@ -186,19 +363,36 @@ fn ascii(keys: &Keys<'_>, key: &str, report: &mut Report<'_>) -> Option<u8> {
     }
 }
 
-fn read_lines(keys: &Keys<'_>, report: &mut Report<'_>) -> Lines {
+fn read_lines(is_grok: bool, at: Location, keys: &Keys<'_>, report: &mut Report<'_>) -> Lines {
     let mut lines = Lines::default();
     let mut groups: Vec<String> = Vec::new();
-    for (at, pattern) in keys.texts("patterns", report) {
-        if let Some(regex) = report.regex(at, pattern) {
-            let names: Vec<String> = regex.capture_names().flatten().map(str::to_owned).collect();
+    let definitions = read_definitions(keys, report);
+    let patterns = keys.texts("patterns", report);
+    if is_grok && patterns.is_empty() {
+        report.wrong(at, "there are no `patterns`", "write some: `patterns: ['%{IP:client} …']`");
+    }
+    for (at, pattern) in patterns {
+        let regex = if is_grok {
+            let Some(expanded) = read_grok(at, pattern, &definitions, report) else { continue };
+            lines.types.extend(expanded.types);
+            expanded.regex
+        } else {
+            pattern.to_owned()
+        };
+        if let Some(compiled) = report.regex(at, &regex) {
+            let names: Vec<String> =
+                compiled.capture_names().flatten().map(str::to_owned).collect();
             if names.is_empty() {
-                let help = "name the parts of the line: `(?P<status>\\d+)`";
+                let help = if is_grok {
+                    "name the parts of the line: `%{NUMBER:status}`"
+                } else {
+                    "name the parts of the line: `(?P<status>\\d+)`"
+                };
                 report.wrong(at, "the pattern has no named group", help);
             }
             groups.extend(names);
         }
-        lines.patterns.push(pattern.to_owned());
+        lines.patterns.push(regex);
     }
     for (key, value) in keys.entries("types", report) {
         if !groups.contains(&key.text) {
@@ -213,4 +407,25 @@ fn read_lines(keys: &Keys<'_>, report: &mut Report<'_>) -> Lines {
     lines.quarantine_unmatched =
         keys.choice("unmatched", &["keep", "quarantine"], report) == Some("quarantine");
     lines
+}
+
+fn read_definitions(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let entries = keys.entries("definitions", report);
+    let text = |node, report: &mut Report<'_>| report.text(node, "a pattern").map(str::to_owned);
+    entries.iter().filter_map(|(key, node)| Some((key.text.clone(), text(node, report)?))).collect()
+}
+
+fn read_grok(
+    at: Location,
+    pattern: &str,
+    definitions: &[(String, String)],
+    report: &mut Report<'_>,
+) -> Option<grok::Expanded> {
+    match grok::expand(pattern, definitions) {
+        Ok(expanded) => Some(expanded),
+        Err((message, help)) => {
+            report.wrong(at, message, help);
+            None
+        }
+    }
 }

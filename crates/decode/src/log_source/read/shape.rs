@@ -185,13 +185,14 @@ pub(super) fn free_entries<'n>(
 
 /// "did you mean …", or all there is.
 pub(super) fn similar_or_all(text: &str, choices: &[&str]) -> String {
+    similar(text, choices).unwrap_or_else(|| one_of(choices))
+}
+
+/// "did you mean …", if one is near.
+pub(crate) fn similar(text: &str, choices: &[&str]) -> Option<String> {
     let nearest = choices.iter().map(|choice| (distance(text, choice), choice)).min();
-    match nearest {
-        Some((steps, choice)) if steps <= 1 + choice.len() / 4 => {
-            format!("write `{choice}`, if that is what is meant")
-        }
-        _ => one_of(choices),
-    }
+    let (_, choice) = nearest.filter(|(steps, choice)| *steps <= 1 + choice.len() / 4)?;
+    Some(format!("write `{choice}`, if that is what is meant"))
 }
 
 /// How many letters must be added, removed, replaced or swapped with their neighbor (optimal string

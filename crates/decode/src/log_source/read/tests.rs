@@ -165,7 +165,7 @@ error[DAB0303]: `records` has no meaning for this `type`
   help: remove it, or write `type: json`
 error[DAB0303]: `unmatched` has no meaning for this `type`
   --> log_sources/my_app.yml:1:36
-  help: remove it, or write `type: lines`";
+  help: remove it, or write `type: lines`, `grok`, `syslog`";
     assert_eq!(found, expected);
     let found = mistakes(
         "format: {type: lines, patterns: ['(?P<status>a)', 'b', '(?<!x)y'], types: {statsu: int}}\ntime: at",
@@ -181,6 +181,56 @@ error[DAB0303]: no pattern has a group `statsu`
   --> log_sources/my_app.yml:1:76
   help: write `status`, if that is what is meant";
     assert_eq!(found, expected);
+}
+
+#[test]
+fn formats_inside_of_formats_are_checked() {
+    let found = mistakes(
+        "format:
+  type: syslog
+  payload:
+    - {type: csv, appname: a}
+    - lines
+    - {type: ndjson}
+    - {type: kv, match: '(', unmatched: keep}
+    - {type: xml}
+    - {type: xml, record: '<r>'}
+    - {type: grok, patterns: ['%{WORDS:a}', '%{WORD}']}
+    - grok
+time: at",
+    );
+    let expected = "\
+error[DAB0303]: the columns of the message have no names
+  --> log_sources/my_app.yml:4:7
+  help: name them under `columns`: a message has no header above it
+error[DAB0303]: there are no `patterns`
+  --> log_sources/my_app.yml:5:7
+  help: write some, or leave `payload` out
+error[DAB0303]: `type` is `ndjson`
+  --> log_sources/my_app.yml:6:14
+  help: write `json`, if that is what is meant
+error[DAB0302]: unknown key `unmatched` in `payload`
+  --> log_sources/my_app.yml:7:30
+  help: use one of KEYS
+error[DAB0304]: the regular expression does not compile: unclosed group
+  --> log_sources/my_app.yml:7:25
+error[DAB0303]: `record` is missing
+  --> log_sources/my_app.yml:8:14
+  help: name the element that is one record: `record: Event`
+error[DAB0303]: `record` is `<r>`, which names no element
+  --> log_sources/my_app.yml:9:27
+  help: write it without its namespace and without `<` and `>`: `record: Event`
+error[DAB0303]: there is no pattern `WORDS`
+  --> log_sources/my_app.yml:10:31
+  help: write `WORD`, if that is what is meant
+error[DAB0303]: the pattern has no named group
+  --> log_sources/my_app.yml:10:45
+  help: name the parts of the line: `%{NUMBER:status}`
+error[DAB0303]: there are no `patterns`
+  --> log_sources/my_app.yml:11:7
+  help: write some: `patterns: ['%{IP:client} …']`";
+    let keys = found.split("use one of ").nth(1).and_then(|rest| rest.split('\n').next()).unwrap();
+    assert_eq!(found.replace(keys, "KEYS"), expected);
 }
 
 #[test]
