@@ -54,7 +54,10 @@ impl EventTime {
                 Some(zone) => Timestamp::parse_local(text, zone),
                 None => Timestamp::parse(text),
             },
-            (TimeFormat::Unix { per_second }, value) => unix(*per_second, value),
+            (TimeFormat::Unix { per_second }, value) => {
+                let rfc_3339 = || Timestamp::parse(value.as_str()?);
+                unix(*per_second, value).or_else(rfc_3339)
+            }
             (TimeFormat::Filetime, Value::Int(ticks)) => forms::filetime(*ticks),
             (TimeFormat::Filetime, Value::Text(text)) => forms::filetime(text.parse().ok()?),
             (TimeFormat::Clf, Value::Text(text)) => {
@@ -63,7 +66,7 @@ impl EventTime {
             }
             (TimeFormat::Syslog, Value::Text(text)) => self.syslog(text, ingest_time),
             // RFC 3339 with a zone can be mistaken for nothing else: a source that has changed over
-            // to it (as syslog daemons do) is read on.
+            // to it (as syslog daemons do) is read on. So are numbers above.
             (TimeFormat::Pattern(_), Value::Text(text)) => {
                 self.by_pattern(text, ingest_time).or_else(|| Timestamp::parse(text))
             }

@@ -101,7 +101,7 @@ impl Project {
 /// What is known of a log source's events. They may have more fields than are known.
 fn known(source: &LogSource) -> KnownLogSource {
     let mut schema = Schema::open();
-    schema = schema.with_columns(source.format.layout.types().into_iter());
+    schema = schema.with_columns(source.format.layout.types());
     let normalized = source.normalized_columns();
     let columns = normalized.iter().map(|(name, kind)| (name.as_str(), *kind));
     let schema = schema.with_columns(columns);

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use base::{ColumnType, Object, Value};
 
-use super::cast_text;
+use super::{cast_text, parse_text};
 use crate::{Dialect, Header, Reject, RejectKind, Table, Text};
 use columns::{Column, Kind};
 pub(crate) use columns::{Columns, is_flow_header};
@@ -38,6 +38,11 @@ impl Rows {
         text: &'t str,
         header: Option<&'t Header>,
     ) -> Result<Object<'t>, Reject> {
+        // Zeek writes JSON instead if it is told to, under the same names.
+        let is_json = self.table.dialect == Dialect::Zeek && text.starts_with('{');
+        if is_json && let Value::Object(fields) = parse_text(text, None)? {
+            return Ok(fields);
+        }
         let columns = match (header, &self.fixed) {
             (Some(header), _) => {
                 header.columns(|text| Columns::read(&self.table, &self.types, text))?

@@ -159,7 +159,13 @@ impl Columns {
     ) -> Result<Self, Reject> {
         let mut columns = match table.dialect {
             Dialect::Delimited { delimiter, is_quoted } => {
-                Self::of(names_of_row(header, delimiter, is_quoted)?.into_iter())
+                let names = names_of_row(header, delimiter, is_quoted).map_err(|reject| {
+                    // Its place is one in the header, not in the row below.
+                    let message = format!("the header above this row is none: {reject}");
+                    Reject::new(RejectKind::Header, message)
+                        .help("name the columns under `columns` in the log source's `format`")
+                })?;
+                Self::of(names.into_iter())
             }
             Dialect::VpcFlow => Self::of(header.split_ascii_whitespace().map(str::to_owned)),
             Dialect::W3c => Self::w3c(table, header)?,

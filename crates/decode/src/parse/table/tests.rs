@@ -87,6 +87,28 @@ fn zeek_says_how_it_writes() {
 }
 
 #[test]
+fn a_header_that_is_none_is_told_for_its_rows() {
+    assert_eq!(
+        decoded("csv", "a,\"b\"c,d\n1\n"),
+        [
+            "!! the header above this row is none: a value goes on behind its closing quote, at byte 5 of the record",
+        ]
+    );
+}
+
+#[test]
+fn zeek_may_write_json() {
+    let object = "{\"ts\":1795507200.5,\"id.orig_p\":443,\"_path\":\"conn\"}\n{\"ts\":}\n";
+    assert_eq!(
+        decoded("zeek", object),
+        [
+            r#"{"ts":1795507200.5,"id.orig_p":443,"_path":"conn"}"#,
+            "!! expected a JSON value, found `}`, at byte 6 of the record",
+        ]
+    );
+}
+
+#[test]
 fn flow_logs_need_no_header_and_heed_one() {
     let row = "2 012345678901 eni-1 192.0.2.1 198.51.100.2 49152 443 6 10 840 1795507200 1795507260 ACCEPT OK";
     let nodata = "2 012345678901 eni-1 - - - - - - - 1795507200 1795507260 - NODATA";
