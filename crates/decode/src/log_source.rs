@@ -208,14 +208,42 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         };
     }
     files![
+        "apache_access.yml",
         "aws_cloudtrail.yml",
+        "aws_guardduty.yml",
+        "aws_vpc_flow.yml",
+        "azure_activity.yml",
+        "cisco_asa.yml",
+        "cloudflare_audit.yml",
+        "cloudflare_gateway_dns.yml",
+        "cloudflare_gateway_http.yml",
+        "cloudflare_http.yml",
+        "crowdstrike_fdr.yml",
+        "duo.yml",
+        "entra_id.yml",
+        "fortigate.yml",
         "gcp_audit.yml",
         "github_audit.yml",
         "google_workspace.yml",
+        "iis.yml",
         "kubernetes_audit.yml",
+        "linux_auditd.yml",
         "linux_sshd.yml",
+        "linux_syslog.yml",
+        "m365_audit.yml",
         "nginx_access.yml",
         "okta_system.yml",
-        "windows_events.yml"
+        "onepassword.yml",
+        "osquery.yml",
+        "palo_alto.yml",
+        "slack_audit.yml",
+        "suricata_eve.yml",
+        "windows_events.yml",
+        "windows_events_xml.yml",
+        "zeek.yml",
+        "zeek_conn.yml",
+        "zeek_dns.yml",
+        "zeek_http.yml",
+        "zoom_operations.yml"
     ]
 }

@@ -90,6 +90,25 @@ fn every_sigma_route_names_fields_that_the_samples_have() {
 }
 
 #[test]
+fn windows_events_are_the_same_as_xml() {
+    let [json, xml] = ["windows_events.yml", "windows_events_xml.yml"].map(decoder);
+    let (json, xml) = (json.log_source(), xml.log_source());
+    assert_eq!(xml.table, json.table);
+    assert_eq!((&xml.lift, &xml.time), (&json.lift, &json.time));
+    assert_eq!((&xml.fields, &xml.related, &xml.sigma), (&json.fields, &json.related, &json.sigma));
+    // A record in both spellings has the same fields at the top.
+    let as_xml = "<Event><System><Provider Name='P'/><EventID Qualifiers='7'>4624</EventID>\
+        <TimeCreated SystemTime='2026-11-24T07:00:00Z'/><Channel>Security</Channel>\
+        <Computer>web</Computer></System><EventData><Data Name='TargetUserName'>anna</Data>\
+        <Data Name='IpAddress'>192.0.2.1</Data></EventData></Event>";
+    let as_json = r##"{"Event":{"System":{"Provider":{"#attributes":{"Name":"P"}},"EventID":{"#attributes":{"Qualifiers":7},"#text":4624},"TimeCreated":{"#attributes":{"SystemTime":"2026-11-24T07:00:00Z"}},"Channel":"Security","Computer":"web"},"EventData":{"TargetUserName":"anna","IpAddress":"192.0.2.1"}}}"##;
+    assert_eq!(
+        decoded(&decoder("windows_events_xml.yml"), as_xml.as_bytes()),
+        decoded(&decoder("windows_events.yml"), as_json.as_bytes())
+    );
+}
+
+#[test]
 fn declared_columns_hold_what_is_normalized() {
     for (file, _) in shipped() {
         let decoder = decoder(file);

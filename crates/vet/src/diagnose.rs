@@ -10,7 +10,7 @@ use std::{
 };
 
 use base::{Explain, Need, Problem, Report, SigmaRoute};
-use decode::{Layout, LogSource};
+use decode::{Grammar, Layout, LogSource};
 use detect::{Rule, may_hold, yaml};
 
 use crate::{
@@ -281,14 +281,7 @@ impl Fields {
         for route in &source.sigma {
             names.extend(route.fields.values().chain(route.when.keys()).cloned());
         }
-        let is_closed = match &source.format.layout {
-            Layout::Lines(lines) => {
-                names.extend(lines.patterns.iter().flat_map(|pattern| groups(pattern)));
-                names.insert("message".to_owned());
-                true
-            }
-            Layout::Ndjson | Layout::Json { .. } | Layout::Text(_) => false,
-        };
+        let is_closed = add_fields(&source.format.layout, &mut names);
         Self { names, is_closed }
     }
 
@@ -349,6 +342,29 @@ fn is_slip(name: &str, other: &str) -> bool {
     }
 }
 
+/// Adds the fields that records of this layout have. Answers whether they have no others.
+fn add_fields(layout: &Layout, names: &mut BTreeSet<String>) -> bool {
+    match layout {
+        Layout::Lines(lines) => {
+            names.extend(lines.patterns.iter().flat_map(|pattern| groups(pattern)));
+            names.insert("message".to_owned());
+            true
+        }
+        Layout::Text(text) => match &text.grammar {
+            Grammar::Syslog(syslog) => {
+                names.extend(["syslog".to_owned(), "message".to_owned()]);
+                let mut is_closed = true;
+                for payload in &syslog.payloads {
+                    is_closed &= add_fields(&payload.layout, names);
+                }
+                is_closed
+            }
+            _ => false,
+        },
+        Layout::Ndjson | Layout::Json { .. } => false,
+    }
+}
+
 /// The named groups of a pattern that is known to compile.
 fn groups(pattern: &str) -> Vec<String> {
     let mut names = Vec::new();
@@ -395,7 +411,7 @@ detection: {s: {a: b}, condition: s}
 ---
 title: W
 id: w
-logsource: {product: windows, category: process_creation}
+logsource: {product: windows, category: image_load}
 detection:
   s: {Image: x, EventID: [10, 11]}
   condition: s
@@ -454,16 +470,16 @@ error[DAB0243]: `logsource` has no key `produkt`: it is ignored
 error[DAB0244]: the field `evnetName` is not one of `aws_cloudtrail`
   --> rules.yml:7:7
   help: did you mean `eventName`?
-error[DAB0244]: the field `colour` is not one of `linux_sshd`
+error[DAB0244]: the field `colour` is not one of `linux_sshd`, `linux_syslog`
   --> rules.yml:14:19
   help: add it to the log source, or map it in the route's `fields`
-error[DAB0244]: the field `color` is not one of `linux_sshd`
+error[DAB0244]: the field `color` is not one of `linux_sshd`, `linux_syslog`
   --> rules.yml:32:17
   help: add it to the log source, or map it in the route's `fields`
-error[DAB0246]: the rule never matches: no event of `linux_sshd` that reaches it has what it asks of `colour`
+error[DAB0246]: the rule never matches: no event of `linux_sshd`, `linux_syslog` that reaches it has what it asks of `colour`
   --> rules.yml:14:19
   help: compare it with the routes under `sigma:` in the log source
-error[DAB0246]: the rule never matches: no event of `windows_events` that reaches it has what it asks of `EventID`
+error[DAB0246]: the rule never matches: no event of `windows_events_xml`, `windows_events` that reaches it has what it asks of `EventID`
   --> rules.yml:26:17
   help: compare it with the routes under `sigma:` in the log source
 error[DAB0226]: no log source provides what the rule asks for: product: moon

@@ -37,11 +37,11 @@ fn rules_are_sorted_told_and_copied() {
     let aws = "product: aws, service: cloudtrail";
     write(&root, "cloud/aws.yml", &rule("aws", aws));
     write(&root, "cloud/aws.tests.yml", "[]\n");
-    write(&root, "cloud/azure.yml", &rule("azure", "product: azure"));
+    write(&root, "cloud/azure.yml", &rule("azure", "product: bitbucket"));
     write(&root, "bad.yml", &rule("bad", aws).replace("condition: s", "condition: t"));
     let unknown = rule("x", aws).replace("a: b", "'a|expand': '%Admins%'");
     write(&root, "placeholder.yml", &unknown);
-    let never = rule("never", "product: windows, category: process_creation");
+    let never = rule("never", "product: windows, category: image_load");
     write(&root, "never.yml", &never.replace("a: b", "EventID: 10, Image: x"));
     let sshd = rule("sshd", "product: linux, service: sshd");
     write(&root, "sshd.yml", &sshd.replace("condition: s", "t: {user: x}, condition: s or t"));
@@ -53,15 +53,16 @@ fn rules_are_sorted_told_and_copied() {
 run here: 2 rules
       1  aws_cloudtrail
       1  linux_sshd
+      1  linux_syslog
 
 no log source has the events: 1 rules
-      1  product: azure
+      1  product: bitbucket
 
 never match: 1 rules
-         never.yml:4:17: the rule never matches: no event of `windows_events` that reaches it has what it asks of `EventID`
+         never.yml:4:17: the rule never matches: no event of `windows_events_xml`, `windows_events` that reaches it has what it asks of `EventID`
 
 ask for fields that no log source has: 1 places
-         sshd.yml:4:17: the field `a` is not one of `linux_sshd`
+         sshd.yml:4:17: the field `a` is not one of `linux_sshd`, `linux_syslog`
 
 don't load: 2 problems
       1  DAB0206 there is no selection `…`
@@ -120,7 +121,7 @@ fn filters_and_correlations_go_with_their_rules() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("from");
     write(&root, "aws.yml", &rule("aws", "product: aws, service: cloudtrail"));
-    write(&root, "azure.yml", &rule("azure", "product: azure"));
+    write(&root, "azure.yml", &rule("azure", "product: bitbucket"));
     let count = |id: &str, of: &str| {
         format!(
             "title: {id}\nid: {id}\ncorrelation: {{type: event_count, rules: [{of}], \
