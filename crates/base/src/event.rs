@@ -5,7 +5,7 @@
 //! it. Values keep everything that JSON can say: numbers that neither `i64` nor `f64` hold exactly
 //! stay as text, repeated keys stay repeated, and the order of keys is kept.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, ops::Range};
 
 use crate::{EventId, Timestamp};
 
@@ -82,7 +82,7 @@ impl<'a> Event<'a> {
     /// Writes the source's own fields as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(512);
+        let mut out = String::with_capacity(2048);
         self.fields.write_json(&mut out);
         out
     }
@@ -171,6 +171,29 @@ impl<'a> Object<'a> {
         }
         let inner = path.part(part).and_then(|key| self.get(key));
         inner.is_some_and(|value| value.any_inner(path, part + 1, found))
+    }
+
+    /// As [`Self::any`], for a path that may be spelt in any way: each run of its parts may be one
+    /// key with dots, keys may be repeated, and all that is found so counts, empty lists too.
+    pub fn any_spelling<'s>(
+        &'s self,
+        path: &FieldPath,
+        found: &mut dyn FnMut(&'s Value<'a>) -> bool,
+    ) -> bool {
+        self.any_spelling_from(path, 0, found)
+    }
+
+    fn any_spelling_from<'s>(
+        &'s self,
+        path: &FieldPath,
+        part: usize,
+        found: &mut dyn FnMut(&'s Value<'a>) -> bool,
+    ) -> bool {
+        (part + 1..=path.len()).any(|end| {
+            let Some(key) = path.run(part..end) else { return false };
+            let mut values = self.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
+            values.any(|value| value.any_spelling_inner(path, end, found))
+        })
     }
 
     /// Sets the value at a nested path, making the objects on the way. A value already there, or a
@@ -322,13 +345,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    fn any_spelling_inner<'s>(
+        &'s self,
+        path: &FieldPath,
+        part: usize,
+        found: &mut dyn FnMut(&'s Value<'a>) -> bool,
+    ) -> bool {
+        match self {
+            Self::List(members) if !members.is_empty() => {
+                members.iter().any(|member| member.any_spelling_inner(path, part, found))
+            }
+            value if part == path.len() => found(value),
+            Self::Object(inner) => inner.any_spelling_from(path, part, found),
+            _ => false,
+        }
+    }
+
     /// Writes the value as compact JSON.
     pub fn write_json(&self, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
-            Self::Int(number) => write_display(out, number),
+            Self::Int(number) => write_int(*number, out),
             // Rust prints the shortest form that reads back the same, but drops the `.0` that
             // keeps a float a float; `{:?}` keeps it. JSON has no infinities: the parser never
             // makes one.
@@ -386,8 +425,30 @@ fn write_display(out: &mut String, value: &dyn std::fmt::Display) {
     write!(out, "{value}").unwrap_or_default();
 }
 
+/// Writes a whole number in decimal.
+pub fn write_int(number: i64, out: &mut String) {
+    // The digits from the last to the first, and the sign: `i64::MIN` has 20 characters.
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    let mut rest = number.unsigned_abs();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        start = at;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push('-');
+    }
+    let digits = digits.get(start..).and_then(|digits| std::str::from_utf8(digits).ok());
+    out.push_str(digits.unwrap_or_default());
+}
+
 /// Writes `text` as a JSON string, with its quotes.
 pub fn write_json_text(text: &str, out: &mut String) {
+    out.reserve(text.len() + 2);
     out.push('"');
     let mut rest = text;
     while let Some(at) = special(rest.as_bytes()) {
@@ -411,16 +472,50 @@ pub fn write_json_text(text: &str, out: &mut String) {
 
 /// Where the first byte is that JSON writes otherwise.
 fn special(text: &[u8]) -> Option<usize> {
-    /// So many bytes are looked at together, which compilers turn into a few instructions.
-    const TOGETHER: usize = 16;
-    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let (chunks, rest) = text.as_chunks::<TOGETHER>();
-    for (index, chunk) in chunks.iter().enumerate() {
-        if chunk.iter().fold(false, |any, byte| any | is_special(byte)) {
-            return chunk.iter().position(is_special).map(|at| index * TOGETHER + at);
+    const WORD: usize = size_of::<u64>();
+    let (words, tail) = text.as_chunks::<WORD>();
+    for (index, word) in words.iter().enumerate() {
+        let bits = special_bits(u64::from_le_bytes(*word));
+        if bits != 0 {
+            return Some(index * WORD + first_byte(bits));
         }
     }
-    rest.iter().position(is_special).map(|at| chunks.len() * TOGETHER + at)
+    if tail.is_empty() {
+        return None;
+    }
+    // The last eight bytes again, or all there are: a loop over the rest would cost more than the
+    // whole of a short text.
+    let (bits, start) = match (text.last_chunk::<WORD>(), text.first_chunk(), text.last_chunk()) {
+        (Some(last), ..) => (special_bits(u64::from_le_bytes(*last)), text.len() - WORD),
+        (None, Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            let bits = special_bits(u64::from(first) | u64::from(last) << 32);
+            let at = first_byte(bits);
+            return (bits != 0).then(|| if at < WORD / 2 { at } else { at + text.len() - WORD });
+        }
+        _ => return tail.iter().position(is_special),
+    };
+    (bits != 0).then(|| start + first_byte(bits))
+}
+
+const fn is_special(byte: &u8) -> bool {
+    *byte < 0x20 || *byte == b'"' || *byte == b'\\'
+}
+
+/// Of eight bytes, the upper bit of the first special one, and perhaps of others behind it.
+const fn special_bits(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const UPPER: u64 = ONES * 0x80;
+    let is_below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let (quote, backslash) = (word ^ ONES * 0x22, word ^ ONES * 0x5c);
+    let is_quote = quote.wrapping_sub(ONES) & !quote;
+    let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    (is_below_space | is_quote | is_backslash) & UPPER
+}
+
+/// Which byte the lowest bit is in.
+const fn first_byte(bits: u64) -> usize {
+    (bits.trailing_zeros() / u8::BITS) as usize
 }
 
 /// A field's name, prepared for look-up: `userIdentity.arn` is `arn` inside `userIdentity`, or a
@@ -466,6 +561,14 @@ impl FieldPath {
     #[must_use]
     pub fn remainder(&self, part: usize) -> Option<&str> {
         self.name.get(*self.starts.get(part)?..)
+    }
+
+    /// Some parts in a row, with the dots between them.
+    #[must_use]
+    pub fn run(&self, parts: Range<usize>) -> Option<&str> {
+        let start = *self.starts.get(parts.start)?;
+        let end = self.starts.get(parts.end).map_or(self.name.len(), |next| next - 1);
+        self.name.get(start..end)
     }
 
     /// The parts in order.
@@ -514,6 +617,31 @@ mod tests {
     }
 
     #[test]
+    fn visits_every_spelling() {
+        let inner = |key: &str, value: i64| {
+            let mut object = Object::new();
+            object.push(key.to_owned(), Value::List(vec![Value::Int(value), Value::Null]));
+            Value::Object(object)
+        };
+        let mut object = Object::new();
+        object.push("a", inner("b.c", 1));
+        object.push("a.b", Value::List(vec![inner("c", 2), Value::Int(0), inner("c", 3)]));
+        object.push("a.b.c", Value::Int(4));
+        object.push("a.b.c", Value::Int(5));
+        object.push("a", inner("b", 6));
+        object.push("a.b.c.d", Value::Int(7));
+        object.push("a.b.c", Value::List(Vec::new()));
+        let mut seen = Vec::new();
+        object.any_spelling(&FieldPath::new("a.b.c"), &mut |value| {
+            seen.extend(value.display().map(Cow::into_owned));
+            false
+        });
+        assert_eq!(seen, ["1", "2", "3", "4", "5", "[]"]);
+        assert!(object.any_spelling(&FieldPath::new("a"), &mut |value| *value != Value::Null));
+        assert!(!object.any_spelling(&FieldPath::new("b"), &mut |_| true));
+    }
+
+    #[test]
     fn sets_nested_paths_without_overwriting() {
         let mut object = Object::new();
         assert!(object.set_path(&FieldPath::new("source.ip"), Value::text("10.0.0.1")));
@@ -535,6 +663,35 @@ mod tests {
         assert_eq!(object.take_path(&FieldPath::new("resources.ARN")), None);
         let left: Vec<&str> = object.iter().map(|(key, _)| key.as_ref()).collect();
         assert_eq!(left, ["resources"]);
+    }
+
+    /// Each special byte at each place of texts of each length, and beside each other byte.
+    #[test]
+    fn finds_what_json_writes_otherwise() {
+        for length in 0..40 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    for filler in [b'a', b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xff] {
+                        let mut text = vec![filler; length];
+                        text[at] = byte;
+                        text[length - 1] |= byte & 0x20;
+                        assert_eq!(special(&text), text.iter().position(is_special), "{text:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn writes_whole_numbers() {
+        let mut numbers = vec![i64::MIN, i64::MAX, 0];
+        let powers = (0..19).map(|power| 10_i64.pow(power));
+        numbers.extend(powers.flat_map(|power| [power - 1, power, -power, 1 - power, power + 7]));
+        for number in numbers {
+            let mut out = String::new();
+            write_int(number, &mut out);
+            assert_eq!(out, number.to_string());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 mod pattern;
 
-use base::{Event, Object, Value, limits};
+use base::{Event, FieldPath, Value, limits};
 
 use crate::{
     functions::{Function, TextFunction},
@@ -85,10 +85,10 @@ impl Predicate {
     /// Whether it holds for an event: the plain form of what an index decides.
     #[must_use]
     pub fn holds(&self, event: &Event<'_>) -> bool {
-        let parts: Vec<&str> = self.field.split('.').collect();
+        let path = FieldPath::new(self.field.as_str());
         [&event.fields, &event.normalized]
             .into_iter()
-            .any(|object| any_at(object, &parts, &mut |value| self.holds_for(value)))
+            .any(|object| object.any_spelling(&path, &mut |value| self.holds_for(value)))
     }
 
     /// Whether it holds for one value, itself no list.
@@ -123,28 +123,6 @@ fn holds_for_text(test: &FieldTest, text: &str, lower: bool) -> bool {
         FieldTest::Contains(literal) => text.contains(&folded(literal)),
         FieldTest::InNetwork(network) => network.contains(text),
         _ => false,
-    }
-}
-
-/// Calls `found` for each value at a path, members of lists one by one, under every spelling of the
-/// path's parts, until it answers true.
-fn any_at(object: &Object<'_>, parts: &[&str], found: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
-    (1..=parts.len()).rev().any(|count| {
-        let (key, rest) = parts.split_at(count);
-        let key = key.join(".");
-        let mut values = object.iter().filter(|(name, _)| *name == key).map(|(_, value)| value);
-        values.any(|value| any_in(value, rest, found))
-    })
-}
-
-fn any_in(value: &Value<'_>, rest: &[&str], found: &mut dyn FnMut(&Value<'_>) -> bool) -> bool {
-    match value {
-        Value::List(members) => {
-            (rest.is_empty() && found(value))
-                || members.iter().any(|member| any_in(member, rest, found))
-        }
-        Value::Object(inner) if !rest.is_empty() => any_at(inner, rest, found),
-        value => rest.is_empty() && found(value),
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod condition;
 mod cost;
+pub(crate) mod expression;
 pub(crate) mod field;
 mod modifier;
 pub(crate) mod node;
@@ -31,6 +32,8 @@ pub(crate) struct Detection {
     /// What each selection is called.
     pub(crate) names: Vec<String>,
     pub(crate) condition: Condition,
+    /// How many forms its tests have.
+    pub(crate) forms: usize,
 }
 
 /// A selection: tests under `and` and `or`.
@@ -95,8 +98,8 @@ impl Detection {
         };
         let condition = read_condition(condition, &names)?;
         let names = names.into_iter().map(str::to_owned).collect();
-        let mut detection = Self { fields, selections, names, condition };
-        detection.order();
+        let mut detection = Self { fields, selections, names, condition, forms: 0 };
+        detection.finish();
         Ok(detection)
     }
 
@@ -119,7 +122,16 @@ impl Detection {
         self.names.extend(other.names.iter().cloned());
         let own = std::mem::replace(&mut self.condition, Condition::And(Vec::new()));
         self.condition = Condition::And(vec![own, other.condition.clone().shifted(before)]);
+        self.finish();
+    }
+
+    /// Puts what is cheap first, and numbers the forms.
+    fn finish(&mut self) {
         self.order();
+        self.forms = 0;
+        for tree in &mut self.selections {
+            tree.number(&mut self.forms);
+        }
     }
 }
 
@@ -170,6 +182,17 @@ impl Tree {
                 all.iter_mut().for_each(|tree| tree.renumber(places));
             }
             Self::Test(test) => test.renumber(places),
+        }
+    }
+
+    /// Numbers the forms from `next` on.
+    fn number(&mut self, next: &mut usize) {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter_mut().for_each(|tree| tree.number(next)),
+            Self::Test(test) => {
+                test.first = *next;
+                *next += test.forms.len();
+            }
         }
     }
 

@@ -17,6 +17,22 @@ use serde_json::{Map, Value as Json, json};
 
 const FIELDS: [&str; 9] = ["a", "b", "c", "n", "a.b", "user.name", "x-y", "Ünï", "net.src.ip"];
 
+/// As expressions name them: those that can be, and the parts of others.
+const CEL_FIELDS: [&str; 12] = [
+    "a",
+    "b",
+    "c",
+    "n",
+    "a.b",
+    "user.name",
+    "user",
+    "net.src.ip",
+    "net.src",
+    "src.ip",
+    "kind",
+    "net.src.ip.a",
+];
+
 /// What texts are made of: all that case, escapes, encodings and paths can trip over.
 const PIECES: [&str; 40] = [
     "a",
@@ -60,6 +76,10 @@ const PIECES: [&str; 40] = [
     "2026-11-24T23:05:59Z",
     "true",
 ];
+
+/// Texts that events often have, and expressions ask for parts of.
+const COMMON: [&str; 6] =
+    ["c:\\dir\\x.exe", "ABC", "powershell -e É", "Straße ſ", "10.0.0.1", "4688 true"];
 
 const WILD: [&str; 8] = ["*", "?", "\\*", "\\?", "\\\\", "*a*", "a?c", "\\"];
 
@@ -291,8 +311,91 @@ impl Dice {
         }
     }
 
+    /// A text as expressions ask for it.
+    fn cel_text(&mut self) -> String {
+        if self.is(20) {
+            return self.text();
+        }
+        let common = self.one(&COMMON).chars().collect::<Vec<_>>();
+        let (from, to) = (self.roll(common.len()), 1 + self.roll(common.len()));
+        let part = match self.roll(4) {
+            0 => &common[..to],
+            1 => &common[from..],
+            2 => &common[from.min(to)..from.max(to)],
+            _ => &common,
+        };
+        part.iter().collect()
+    }
+
+    fn literal(&mut self) -> String {
+        match self.roll(8) {
+            0 => (*self.one(&["0", "1", "-1", "16", "4688", "10", "1u", "16.0", "1.5"])).to_owned(),
+            1 => (*self.one(&["true", "false", "null"])).to_owned(),
+            _ => json!(self.cel_text()).to_string(),
+        }
+    }
+
+    /// A test of `subject`.
+    fn cel_test(&mut self, subject: &str) -> String {
+        let text = json!(self.cel_text());
+        match self.roll(14) {
+            0..=2 => format!("{subject} == {}", self.literal()),
+            3 => format!("{subject} != {}", self.literal()),
+            4 => {
+                let members = (0..self.roll(4)).map(|_| self.literal()).collect::<Vec<_>>();
+                format!("{subject} in [{}]", members.join(", "))
+            }
+            5 => format!("{subject}.contains({text})"),
+            6 => format!("{subject}.startsWith({text})"),
+            7 => format!("{subject}.endsWith({text})"),
+            8 => format!("{subject}.lowerAscii().contains({text})"),
+            9 => format!("{text} == {subject}.upperAscii()"),
+            10 => {
+                let regex = self.asked(Kind::Regex);
+                format!("{subject}.matches({regex})")
+            }
+            11 => format!("cidr('10.0.0.0/8').containsIP({subject})"),
+            12 => format!("{subject} > {}", self.literal()),
+            _ => format!("size({subject}) > 2"),
+        }
+    }
+
+    /// An expression that is true, false, or has no value.
+    fn cel(&mut self, depth: usize) -> String {
+        let field = *self.one(&CEL_FIELDS);
+        match self.roll(if depth == 0 { 9 } else { 16 }) {
+            0 => format!("has({field})"),
+            1 => format!("!has({field})"),
+            2 => format!("{field}"),
+            3 => {
+                let quantifier = *self.one(&["exists", "exists_one", "all"]);
+                let subject = *self.one(&["x", "x.a", "x.src.ip", "x.b.name"]);
+                format!("{field}.{quantifier}(x, {})", self.cel_test(subject))
+            }
+            4..=8 => self.cel_test(field),
+            9..=11 => format!("({}) && ({})", self.cel(depth - 1), self.cel(depth - 1)),
+            12 | 13 => format!("({}) || ({})", self.cel(depth - 1), self.cel(depth - 1)),
+            14 => format!("!({})", self.cel(depth - 1)),
+            _ => format!(
+                "({}) ? ({}) : ({})",
+                self.cel(depth - 1),
+                self.cel(depth - 1),
+                self.cel(depth - 1)
+            ),
+        }
+    }
+
     /// A rule's text. JSON is YAML.
     fn rule(&mut self, index: usize) -> String {
+        if self.is(30) {
+            let names = *self.one(&["routed", "other"]);
+            let names = if self.is(30) { json!([names]) } else { json!([]) };
+            return json!({
+                "title": format!("rule {index}"), "id": format!("r{index}"), "log_source": names,
+                "dedup": ["a", "n"], "cel": self.cel(2),
+            })
+            .to_string();
+        }
         let mut detection = Map::new();
         let mut names = Vec::new();
         for selection in 0..=self.roll(3) {
@@ -326,6 +429,7 @@ impl Dice {
             }
             14 | 15 => Value::List((0..self.roll(4)).map(|_| self.value(depth - 1)).collect()),
             16 | 17 => Value::Object(self.object(depth - 1)),
+            6..=8 => Value::text(*self.one(&COMMON)),
             _ => Value::text(self.text()),
         }
     }
@@ -406,7 +510,7 @@ fn evaluate(matcher: &dyn Matcher, event: &Event<'_>) -> Vec<Match> {
 fn made_up_rules_match_alike() {
     let placeholders =
         Placeholders::from([("names".to_owned(), vec!["abc".to_owned(), "É*".to_owned()])]).into();
-    let (mut loaded, mut refused, mut matches) = (0, 0, 0);
+    let (mut loaded, mut refused, mut matches, mut of_cel) = (0, 0, 0, 0);
     for seed in 1..=400_u64 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let mut rules: Vec<Arc<Rule>> = Vec::new();
@@ -437,12 +541,14 @@ fn made_up_rules_match_alike() {
                 }
             }
             matches += expected.len();
+            let is_cel = |found: &&Match| texts[&found.rule.id].contains("\"cel\"");
+            of_cel += expected.iter().filter(is_cel).count();
         }
     }
-    println!("{loaded} rules loaded, {refused} refused, {matches} matches");
+    println!("{loaded} rules loaded, {refused} refused, {matches} matches, {of_cel} of CEL");
     // What is compared must be worth it.
     assert!(loaded > 2 * refused, "{loaded} loaded, {refused} refused");
-    assert!(matches > 20_000, "{matches}");
+    assert!(matches > 20_000 && of_cel > 5_000, "{matches}, {of_cel}");
 }
 
 /// Shows the first rule that differs.

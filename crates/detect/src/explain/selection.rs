@@ -6,7 +6,7 @@ use super::{Outcome, Seen, Step, seen, shown};
 use crate::{
     sigma::{Detection, Tree, condition::Condition, field::FieldTest},
     stream::{
-        evaluate::{Evaluation, holds_anywhere},
+        evaluate::{Evaluation, Plainly, holds_anywhere},
         fields::Fields,
     },
 };
@@ -18,7 +18,7 @@ pub(super) fn explain(detection: &Detection, route: &SigmaRoute, event: &Event<'
     let paths = paths.collect::<Vec<_>>();
     let places = (0..paths.len()).collect::<Vec<_>>();
     let mut fields = Fields::new(event, &paths);
-    let evaluation = Evaluation::new(detection, &places, &mut fields);
+    let evaluation = Evaluation::new(detection, &places, &mut fields, Plainly);
     Explainer { detection, paths: &paths, event, evaluation }.condition(&detection.condition)
 }
 
@@ -110,9 +110,8 @@ impl<'d> Explainer<'d, '_, '_> {
             return Step { label: format!("{name}{words}"), outcome, seen, steps: Vec::new() };
         }
         let mut steps = Vec::with_capacity(test.values.len());
-        let place = self.evaluation.place(test);
         for (index, value) in test.values.iter().enumerate() {
-            let holds = self.evaluation.forms(test.forms_of(value), place) != test.is_negated;
+            let holds = self.evaluation.value(test, value) != test.is_negated;
             let seen =
                 if test.field.is_some() { Seen::Nothing } else { self.found_anywhere(test, index) };
             let label = value.words.clone();

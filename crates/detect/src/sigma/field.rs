@@ -1,11 +1,9 @@
 //! A line of a selection: a field, its modifiers, and the values it is tested for.
 
-use std::ops::Range;
-
-use base::limits;
-use regex::RegexBuilder;
+use std::{ops::Range, sync::Arc};
 
 use super::{
+    expression::{Expression, Flags},
     modifier::Modifier,
     node::{Kind, Node, Scalar, ScalarType},
     pattern::Pattern,
@@ -32,6 +30,8 @@ pub(crate) struct FieldTest {
     pub(crate) values: Vec<ValueTest>,
     /// The forms of all values, side by side: a rule that does not match reads nothing else.
     pub(crate) forms: Vec<Test>,
+    /// The number of the first form among those of the detection.
+    pub(crate) first: usize,
     /// Whether each form is decided by one value of the field alone.
     pub(crate) is_simple: bool,
 }
@@ -117,18 +117,11 @@ enum Draft {
     Text(Vec<Pattern>),
     Regex {
         source: String,
-        flags: RegexFlags,
+        flags: Flags,
     },
     Test(Test),
     Time(TimePart),
     Field(FieldComparison),
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct RegexFlags {
-    ignore_case: bool,
-    multi_line: bool,
-    dot_all: bool,
 }
 
 impl Reading<'_> {
@@ -161,7 +154,7 @@ impl Reading<'_> {
                 .iter()
                 .any(|form| matches!(form, Test::Null | Test::Exists(_) | Test::Field(..)));
         let is_negated = self.has(Modifier::Neq);
-        Ok(FieldTest { field, all, place, is_negated, values: tests, forms, is_simple })
+        Ok(FieldTest { field, all, place, is_negated, values: tests, forms, first: 0, is_simple })
     }
 
     fn has(&self, modifier: Modifier) -> bool {
@@ -210,7 +203,7 @@ impl Reading<'_> {
         Ok(match (modifier, draft) {
             (Modifier::All | Modifier::Neq | Modifier::Cased | Modifier::Expand, draft) => draft,
             (Modifier::Regex, Draft::Raw) => {
-                Draft::Regex { source: text.to_owned(), flags: RegexFlags::default() }
+                Draft::Regex { source: text.to_owned(), flags: Flags::default() }
             }
             (
                 Modifier::IgnoreCase | Modifier::MultiLine | Modifier::DotAll,
@@ -383,14 +376,9 @@ impl Reading<'_> {
             .collect()
     }
 
-    fn regex(&self, node: &Node, source: &str, flags: RegexFlags) -> Result<Test, RuleError> {
-        let built = RegexBuilder::new(source)
-            .case_insensitive(flags.ignore_case)
-            .multi_line(flags.multi_line)
-            .dot_matches_new_line(flags.dot_all)
-            .size_limit(limits::RULE_REGEX_BYTES_MAX)
-            .build();
-        built.map(|regex| Test::Regex(Box::new(regex))).map_err(|error| {
+    fn regex(&self, node: &Node, source: &str, flags: Flags) -> Result<Test, RuleError> {
+        let built = Expression::new(source, flags);
+        built.map(|regex| Test::Regex(Arc::new(regex))).map_err(|error| {
             let error = error.to_string();
             let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
             let message = format!("`{source}` is no regular expression that can be run: {reason}");

@@ -1,11 +1,10 @@
 //! The tests that a value of an event passes or fails.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use base::{Day, Timestamp, Value};
-use regex::Regex;
 
-use super::text::TextTest;
+use super::{expression::Expression, text::TextTest};
 use crate::stream::fields::Leaf;
 
 /// A test of one value.
@@ -16,7 +15,7 @@ pub(crate) enum Test {
     Bool(bool),
     /// The field is absent or null.
     Null,
-    Regex(Box<Regex>),
+    Regex(Arc<Expression>),
     Network(Network),
     Compare(Comparison, Number),
     TimePart(TimePart, Comparison, i64),

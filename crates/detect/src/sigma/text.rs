@@ -16,6 +16,14 @@ pub(crate) fn lower(text: &str) -> String {
 
 /// As [`lower`], at the end of another text.
 pub(crate) fn lower_into(text: &str, out: &mut String) {
+    if text.is_ascii() {
+        let start = out.len();
+        out.push_str(text);
+        if let Some(added) = out.get_mut(start..) {
+            added.make_ascii_lowercase();
+        }
+        return;
+    }
     let mut rest = text;
     loop {
         // Nearly all text is ASCII, if only up to the `®` behind a product's name.

@@ -1,9 +1,14 @@
 //! What both evaluators do with a rule that they have come to: decide it, and make its match.
 
-use base::{Match, limits};
-use cel::EvalError;
+use base::{Event, Match, limits};
+use cel::Verdict;
 
-use super::{evaluate::Evaluation, failures::Failures, fields::Fields, plan::Bound};
+use super::{
+    evaluate::{Answers, Evaluation, Plainly},
+    failures::Failures,
+    fields::Fields,
+    plan::Bound,
+};
 use crate::rule::{Body, Rule, Shared};
 
 /// Evaluates one rule plainly. A failure is counted.
@@ -13,33 +18,50 @@ pub(crate) fn holds(
     fields: &mut Fields<'_>,
     failures: &Failures,
 ) -> bool {
-    if let Body::Cel(program) = &rule.body {
-        match program.matches(fields.event()) {
-            Ok(true) => {}
-            // A field that the event lacks is no mistake of the rule's.
-            Ok(false) | Err(EvalError::NoSuchField { .. } | EvalError::NoSuchKey(_)) => {
-                return false;
-            }
-            Err(error) => {
-                failures.add(bound.rule, fields.event().id, error.to_string());
-                return false;
-            }
-        }
-    }
-    let detection = rule.detection();
-    detection.is_none_or(|detection| Evaluation::new(detection, &bound.paths, fields).holds())
+    program_holds(rule, bound, fields.event(), failures) && detection_holds(rule, bound, fields)
 }
 
-/// The match of a rule that holds.
+/// Evaluates the rule's expression, if it has one. A failure is counted.
+pub(crate) fn program_holds(
+    rule: &Rule,
+    bound: &Bound,
+    event: &Event<'_>,
+    failures: &Failures,
+) -> bool {
+    let Body::Cel(program) = &rule.body else { return true };
+    match program.judge(event) {
+        Verdict::True => true,
+        // A field that the event lacks is no mistake of the rule's.
+        Verdict::False | Verdict::Absent => false,
+        Verdict::Failed => {
+            if let Err(error) = program.matches(event) {
+                failures.add(bound.rule, event.id, error.to_string());
+            }
+            false
+        }
+    }
+}
+
+/// Evaluates the rule's detection, if it has one.
+pub(crate) fn detection_holds(rule: &Rule, bound: &Bound, fields: &mut Fields<'_>) -> bool {
+    let detection = rule.detection();
+    detection
+        .is_none_or(|detection| Evaluation::new(detection, &bound.paths, fields, Plainly).holds())
+}
+
+/// The match of a rule that holds; `answers` tell which of its tests do.
 pub(crate) fn found(
     rule: &Rule,
     bound: &Bound,
     fields: &mut Fields<'_>,
     shared: &mut Shared,
+    answers: impl Answers,
 ) -> Match {
     let event = fields.event();
     rule.matched(event, &bound.asked, shared, || match &rule.body {
-        Body::Sigma(detection) => Evaluation::new(detection, &bound.paths, fields).reasons(),
+        Body::Sigma(detection) => {
+            Evaluation::new(detection, &bound.paths, fields, answers).reasons()
+        }
         Body::Cel(program) => {
             let mut reasons = program.explain(event).map_or(Vec::new(), |(_, why)| why);
             reasons.truncate(limits::MATCH_REASONS_MAX);

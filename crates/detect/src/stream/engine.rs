@@ -10,6 +10,7 @@ mod bits;
 mod column;
 mod compile;
 mod evaluate;
+mod few;
 mod grams;
 mod keys;
 mod memo;

@@ -1,9 +1,16 @@
 //! One Sigma rule over one event.
 
+use std::ops::Range;
+
 use base::{Reason, limits};
 
 use crate::{
-    sigma::{Detection, Tree, condition::Condition, field::FieldTest, test::Test},
+    sigma::{
+        Detection, Tree,
+        condition::Condition,
+        field::{FieldTest, ValueTest},
+        test::Test,
+    },
     stream::fields::{Fields, Leaf},
 };
 
@@ -11,20 +18,53 @@ use crate::{
 type Placed = ((u32, u32), Reason);
 
 /// A rule under evaluation.
-pub(crate) struct Evaluation<'d, 'f, 'e> {
+pub(crate) struct Evaluation<'d, 'f, 'e, A = Plainly> {
     detection: &'d Detection,
+    values: Values<'d, 'f, 'e>,
+    answers: A,
+}
+
+/// The values of an event that a detection asks for.
+pub(crate) struct Values<'d, 'f, 'e> {
     /// Where the detection's fields are among those of the plan.
     paths: &'d [usize],
     fields: &'f mut Fields<'e>,
 }
 
-impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
+/// Knows which forms of tests hold.
+pub(crate) trait Answers {
+    /// Whether any of these forms of the test holds for its field.
+    fn any(
+        &mut self,
+        test: &FieldTest,
+        forms: Range<usize>,
+        values: &mut Values<'_, '_, '_>,
+    ) -> bool;
+}
+
+/// Answers by making each test.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plainly;
+
+impl Answers for Plainly {
+    fn any(
+        &mut self,
+        test: &FieldTest,
+        forms: Range<usize>,
+        values: &mut Values<'_, '_, '_>,
+    ) -> bool {
+        values.any(test, test.forms.get(forms).unwrap_or_default())
+    }
+}
+
+impl<'d, 'f, 'e, A: Answers> Evaluation<'d, 'f, 'e, A> {
     pub(crate) const fn new(
         detection: &'d Detection,
         paths: &'d [usize],
         fields: &'f mut Fields<'e>,
+        answers: A,
     ) -> Self {
-        Self { detection, paths, fields }
+        Self { detection, values: Values { paths, fields }, answers }
     }
 
     pub(crate) fn holds(&mut self) -> bool {
@@ -65,52 +105,17 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
     }
 
     pub(crate) fn test(&mut self, test: &FieldTest) -> bool {
-        let place = self.place(test);
         let holds = if test.all {
-            test.values.iter().all(|value| self.forms(test.forms_of(value), place))
-        } else if let Some(place) = place.filter(|_| test.is_simple) {
-            let found = self.fields.found(place);
-            found.is_some_and(|found| found.leaves().any(|leaf| leaf.passes_any(&test.forms)))
+            test.values.iter().all(|value| self.value(test, value))
         } else {
-            self.forms(&test.forms, place)
+            self.answers.any(test, 0..test.forms.len(), &mut self.values)
         };
         holds != test.is_negated
     }
 
-    /// Where the test's field is looked up; `None` for a search in all fields.
-    pub(crate) fn place(&mut self, test: &FieldTest) -> Option<usize> {
-        test.field.map(|field| self.place_of(field))
-    }
-
-    fn place_of(&mut self, field: usize) -> usize {
-        let path = self.paths.get(field).copied().unwrap_or(usize::MAX);
-        self.fields.place(path)
-    }
-
-    pub(crate) fn forms(&mut self, forms: &[Test], place: Option<usize>) -> bool {
-        forms.iter().any(|form| match place {
-            Some(place) => self.form(form, place),
-            None => self.fields.all().iter().any(|leaf| holds_anywhere(form, leaf)),
-        })
-    }
-
-    fn form(&mut self, form: &Test, place: usize) -> bool {
-        if let Test::Field(other, comparison) = form {
-            let other = self.place_of(*other);
-            let (Some(left), Some(right)) = (self.fields.found(place), self.fields.found(other))
-            else {
-                return false;
-            };
-            return left
-                .leaves()
-                .any(|left| right.leaves().any(|right| comparison.holds(left, right)));
-        }
-        let Some(found) = self.fields.found(place) else { return false };
-        match form {
-            Test::Exists(expected) => found.is_present == *expected,
-            Test::Null if !found.is_present => true,
-            form => found.leaves().any(|leaf| form.holds(leaf)),
-        }
+    /// Whether one value of a test holds, were the test not negated.
+    pub(crate) fn value(&mut self, test: &FieldTest, value: &ValueTest) -> bool {
+        self.answers.any(test, value.forms.clone(), &mut self.values)
     }
 
     /// The tests that made the rule hold, with the values they held for.
@@ -168,18 +173,17 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
     }
 
     fn explain_test(&mut self, test: &FieldTest, reasons: &mut Vec<Placed>) {
-        let place = self.place(test);
         for value in &test.values {
             if reasons.len() >= limits::MATCH_REASONS_MAX {
                 return;
             }
-            if self.forms(test.forms_of(value), place) == test.is_negated {
+            if self.value(test, value) == test.is_negated {
                 continue;
             }
             let reason = Reason {
-                field: self.field_name(test),
+                field: self.values.name(test),
                 test: value.words.clone(),
-                value: self.shown_value(test.forms_of(value), place),
+                value: self.values.shown(test, test.forms_of(value)),
             };
             reasons.push((test.place, reason));
             if !test.all && !test.is_negated {
@@ -187,29 +191,84 @@ impl<'d, 'f, 'e> Evaluation<'d, 'f, 'e> {
             }
         }
     }
+}
+
+impl Values<'_, '_, '_> {
+    /// Makes the tests.
+    fn any(&mut self, test: &FieldTest, forms: &[Test]) -> bool {
+        let Some(field) = test.field else {
+            let mut all = self.fields.all().iter();
+            return all.any(|leaf| forms.iter().any(|form| holds_anywhere(form, leaf)));
+        };
+        let place = self.place(field);
+        if test.is_simple {
+            let found = self.fields.found(place);
+            return found.is_some_and(|found| found.leaves().any(|leaf| leaf.passes_any(forms)));
+        }
+        forms.iter().any(|form| self.form(form, place))
+    }
+
+    fn place(&mut self, field: usize) -> usize {
+        let path = self.paths.get(field).copied().unwrap_or(usize::MAX);
+        self.fields.place(path)
+    }
+
+    fn form(&mut self, form: &Test, place: usize) -> bool {
+        if let Test::Field(other, comparison) = form {
+            let other = self.place(*other);
+            let (Some(left), Some(right)) = (self.fields.found(place), self.fields.found(other))
+            else {
+                return false;
+            };
+            return left
+                .leaves()
+                .any(|left| right.leaves().any(|right| comparison.holds(left, right)));
+        }
+        let Some(found) = self.fields.found(place) else { return false };
+        match form {
+            Test::Exists(expected) => found.is_present == *expected,
+            Test::Null if !found.is_present => true,
+            form => found.leaves().any(|leaf| form.holds(leaf)),
+        }
+    }
 
     /// The field's name in the event, which a mapping may have changed.
-    fn field_name(&self, test: &FieldTest) -> String {
+    fn name(&self, test: &FieldTest) -> String {
         let path = test.field.and_then(|field| self.paths.get(field));
         path.map_or_else(String::new, |path| self.fields.name(*path).to_owned())
     }
 
     /// The value that a test held for, or else the field's first, cut to what a reason shows.
-    fn shown_value(&mut self, forms: &[Test], place: Option<usize>) -> String {
-        let leaf = match place {
+    fn shown(&mut self, test: &FieldTest, forms: &[Test]) -> String {
+        let leaf = match test.field {
             None => self
                 .fields
                 .all()
                 .iter()
                 .find(|leaf| forms.iter().any(|form| holds_anywhere(form, leaf))),
-            Some(place) => self.fields.found(place).and_then(|found| {
-                let holds = |leaf: &&Leaf<'_>| leaf.passes_any(forms);
-                found.leaves().find(holds).or_else(|| found.leaves().next())
-            }),
+            Some(field) => {
+                let place = self.place(field);
+                self.fields.found(place).and_then(|found| {
+                    let mut leaves = found.leaves();
+                    let first = leaves.next();
+                    // Of a single value there is nothing to choose.
+                    let is_single = leaves.next().is_none();
+                    let holds = |leaf: &&Leaf<'_>| leaf.passes_any(forms);
+                    if is_single { first } else { found.leaves().find(holds).or(first) }
+                })
+            }
         };
-        let text = leaf.and_then(Leaf::text).unwrap_or_default();
-        text.chars().take(limits::REASON_VALUE_CHARS_MAX).collect()
+        cut(leaf.and_then(Leaf::text).unwrap_or_default()).to_owned()
     }
+}
+
+/// As much of a value as a reason shows.
+fn cut(text: &str) -> &str {
+    if text.len() <= limits::REASON_VALUE_CHARS_MAX {
+        return text;
+    }
+    let end = text.char_indices().nth(limits::REASON_VALUE_CHARS_MAX);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// A search in all fields looks into strings; only a number is also compared with numbers.

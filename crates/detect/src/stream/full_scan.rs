@@ -11,7 +11,8 @@ use base::{Event, Match, SigmaRoute};
 use crate::{
     rule::{Rule, Shared},
     stream::{
-        Matcher, RuleFailures, decide, failures::Failures, fields::Fields, plan::Plan, plans::Plans,
+        Matcher, RuleFailures, decide, evaluate::Plainly, failures::Failures, fields::Fields,
+        plan::Plan, plans::Plans,
     },
 };
 
@@ -54,7 +55,7 @@ impl Matcher for FullScan {
                 let Some(rule) = self.rules.get(bound.rule) else { continue };
                 if decide::holds(rule, bound, &mut fields, &self.failures) {
                     matched.push(bound.rule);
-                    matches.push(decide::found(rule, bound, &mut fields, &mut shared));
+                    matches.push(decide::found(rule, bound, &mut fields, &mut shared, Plainly));
                 }
             }
         }

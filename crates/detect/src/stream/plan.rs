@@ -14,6 +14,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     paths: Vec<FieldPath>,
+    /// From here on, paths may be spelt in any way.
+    plain_paths: usize,
     /// Each distinct test of the routes: a field, and the values it may have, in lower case.
     tests: Vec<RouteTest>,
     groups: Vec<Group>,
@@ -72,6 +74,7 @@ impl Plan {
                 groups.entry(way.conditions).or_default().push(bound);
             }
         }
+        plan.plain_paths = plan.paths.len();
         plan.groups =
             groups.into_iter().map(|(conditions, bounds)| Group { conditions, bounds }).collect();
         plan
@@ -89,6 +92,26 @@ impl Plan {
         }
         self.paths.push(FieldPath::new(name));
         self.paths.len() - 1
+    }
+
+    /// Adds a field that may be spelt in any way: its index.
+    pub(crate) fn path_in_any_spelling(&mut self, name: &str) -> usize {
+        let path = FieldPath::new(name);
+        // A single key has one spelling.
+        let first = if path.len() == 1 { 0 } else { self.plain_paths };
+        let known = self.paths.iter().skip(first).position(|known| *known == path);
+        known.map_or_else(
+            || {
+                self.paths.push(path);
+                self.paths.len() - 1
+            },
+            |at| first + at,
+        )
+    }
+
+    /// Whether a path may be spelt in any way.
+    pub(crate) const fn has_any_spelling(&self, path: usize) -> bool {
+        path >= self.plain_paths
     }
 
     /// A route's condition as tests.

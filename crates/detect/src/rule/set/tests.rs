@@ -192,6 +192,7 @@ fn a_filter_covers_rules_whose_log_source_lies_within_its_own() {
             names: Vec::new(),
             selections: Vec::new(),
             condition: crate::sigma::condition::Condition::And(Vec::new()),
+            forms: 0,
         },
     };
     for (own, asked, expected) in [

@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use base::Value;
 use foldhash::fast::FixedState;
 
-use super::grams::{AsciiAnyCase, Grams, Lower};
+use super::{
+    few::Few,
+    grams::{AsciiAnyCase, Grams, Lower},
+};
 use crate::sigma::{
     test::{Comparison, Number, NumberTest},
     text::lower_into,
@@ -25,10 +28,11 @@ pub(super) type Predicate = u32;
 pub(super) struct Column {
     /// The value is not null.
     has_value: Option<Predicate>,
+    is_object: Option<Predicate>,
     exact: Map<Box<str>, Predicate>,
     prefixes: Affixes,
     suffixes: Affixes,
-    contains: Grams,
+    contains: Literals,
     numbers: Numbers,
     is_true: Option<Predicate>,
     is_false: Option<Predicate>,
@@ -39,10 +43,19 @@ pub(super) struct Column {
     needs_text: bool,
 }
 
+/// What a value may contain.
+#[derive(Debug)]
+enum Literals {
+    /// Looked for in lower case.
+    Few(Few),
+    Many(Grams),
+}
+
 /// What rules ask of one field, as it is gathered.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     has_value: Option<Predicate>,
+    is_object: Option<Predicate>,
     exact: Map<Box<str>, Predicate>,
     prefixes: Map<Box<str>, Predicate>,
     suffixes: Map<Box<str>, Predicate>,
@@ -57,6 +70,7 @@ pub(super) struct Draft {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ask<'t> {
     HasValue,
+    IsObject,
     HasLongS,
     /// In lower case, as the following.
     Exact(&'t str),
@@ -72,7 +86,12 @@ pub(super) enum Ask<'t> {
 pub(super) struct Texts {
     pub(super) text: String,
     pub(super) lower: String,
+    /// All texts of an event, for [`Column::search_all`].
+    pub(super) all: Vec<u8>,
 }
+
+/// Stands behind each of many texts: no text has this byte.
+pub(super) const BETWEEN: u8 = 0xff;
 
 impl Draft {
     /// The predicate for a question; `next` makes a number for a new one.
@@ -95,6 +114,7 @@ impl Draft {
             Ask::Suffix(text) => in_map(&mut self.suffixes, text),
             Ask::Contains(text) => in_map(&mut self.contains, text),
             Ask::HasValue => *self.has_value.get_or_insert_with(next),
+            Ask::IsObject => *self.is_object.get_or_insert_with(next),
             Ask::HasLongS => *self.has_long_s.get_or_insert_with(next),
             Ask::Bool(true) => *self.is_true.get_or_insert_with(next),
             Ask::Bool(false) => *self.is_false.get_or_insert_with(next),
@@ -106,18 +126,20 @@ impl Draft {
     }
 
     pub(super) fn build(self) -> Column {
-        let needs_lower = !self.exact.is_empty()
-            || !self.prefixes.is_empty()
-            || !self.suffixes.is_empty()
-            || self.is_true.is_some()
-            || self.is_false.is_some();
         let contains = self.contains.into_iter().map(|(text, id)| (text.into(), id));
         let mut contains = contains.collect::<Vec<(String, Predicate)>>();
         // The order of a map is no order; the table is the same for the same rules.
         contains.sort_unstable();
-        let contains = Grams::new(&contains);
+        let contains = Literals::new(&contains);
+        let needs_lower = !self.exact.is_empty()
+            || !self.prefixes.is_empty()
+            || !self.suffixes.is_empty()
+            || self.is_true.is_some()
+            || self.is_false.is_some()
+            || matches!(contains, Literals::Few(_));
         Column {
             has_value: self.has_value,
+            is_object: self.is_object,
             prefixes: Affixes::new(self.prefixes, End::Start),
             suffixes: Affixes::new(self.suffixes, End::End),
             numbers: Numbers::new(self.numbers.into_values()),
@@ -132,10 +154,36 @@ impl Draft {
     }
 }
 
+impl Default for Literals {
+    fn default() -> Self {
+        Self::Many(Grams::default())
+    }
+}
+
+impl Literals {
+    fn new(literals: &[(String, Predicate)]) -> Self {
+        Few::new(literals).map_or_else(|| Self::Many(Grams::new(literals)), Self::Few)
+    }
+
+    const fn is_empty(&self) -> bool {
+        match self {
+            Self::Few(_) => false,
+            Self::Many(grams) => grams.is_empty(),
+        }
+    }
+
+    fn scan(&self, lower: &str, found: &mut impl FnMut(Predicate)) {
+        match self {
+            Self::Few(few) => few.scan(lower.as_bytes(), found),
+            Self::Many(grams) => grams.scan::<Lower>(lower.as_bytes(), found),
+        }
+    }
+}
+
 impl Column {
     /// Whether nothing is asked.
     pub(super) fn is_empty(&self) -> bool {
-        !self.needs_text && self.has_value.is_none() && self.numbers.is_empty()
+        !self.needs_text && self.has_value.or(self.is_object).is_none() && self.numbers.is_empty()
     }
 
     /// Whether what holds of a text is worth remembering: a single look-up costs no more.
@@ -154,7 +202,8 @@ impl Column {
             return;
         }
         found_if(self.has_value, true, found);
-        let Texts { text, lower } = texts;
+        found_if(self.is_object, matches!(value, Value::Object(_)), found);
+        let Texts { text, lower, .. } = texts;
         let text = match value {
             Value::Text(text) | Value::Number(text) => text.as_ref(),
             other if self.needs_text || !self.numbers.is_empty() => {
@@ -184,6 +233,25 @@ impl Column {
         }
     }
 
+    /// Whether a text is only looked into for a few literals, so that many texts can be looked
+    /// into at once, [`Self::search_all`].
+    pub(super) fn is_few(&self) -> bool {
+        matches!(self.contains, Literals::Few(_))
+            && self.exact.is_empty()
+            && self.prefixes.is_empty()
+            && self.suffixes.is_empty()
+            && self.numbers.is_empty()
+            && self.is_true.or(self.is_false).or(self.has_value).or(self.has_long_s).is_none()
+    }
+
+    /// Names the predicates that hold for any text, all of them in lower case with [`BETWEEN`]
+    /// behind each.
+    pub(super) fn search_all(&self, texts: &[u8], found: &mut impl FnMut(Predicate)) {
+        if let Literals::Few(few) = &self.contains {
+            few.scan(texts, found);
+        }
+    }
+
     /// As [`Self::scan`], for a column of all strings: only a number is also compared with numbers.
     pub(super) fn search(
         &self,
@@ -194,7 +262,7 @@ impl Column {
         if matches!(value, Value::Text(_)) {
             self.scan(value, texts, found);
         } else if !self.numbers.is_empty() {
-            let Texts { text, lower } = texts;
+            let Texts { text, lower, .. } = texts;
             spell(value, text);
             self.numbers.scan(value, text, lower, found);
         }
@@ -203,8 +271,11 @@ impl Column {
     /// Leaves the text in lower case in `lower`, if that is needed.
     fn scan_text(&self, text: &str, lower: &mut String, found: &mut impl FnMut(Predicate)) {
         let is_ascii = text.is_ascii();
-        if !self.needs_lower && is_ascii {
-            self.contains.scan::<AsciiAnyCase>(text.as_bytes(), found);
+        if let Literals::Many(grams) = &self.contains
+            && !self.needs_lower
+            && is_ascii
+        {
+            grams.scan::<AsciiAnyCase>(text.as_bytes(), found);
             return;
         }
         lower.clear();
@@ -214,7 +285,7 @@ impl Column {
         }
         self.prefixes.scan(lower, found);
         self.suffixes.scan(lower, found);
-        self.contains.scan::<Lower>(lower.as_bytes(), found);
+        self.contains.scan(lower, found);
         found_if(self.has_long_s, !is_ascii && text.contains('ſ'), found);
     }
 }
@@ -222,21 +293,7 @@ impl Column {
 /// Writes what a value that is no text is displayed as.
 pub(super) fn spell(value: &Value<'_>, text: &mut String) {
     text.clear();
-    match value {
-        Value::Int(number) if (0..=99_999).contains(number) => {
-            // Formatting as such costs as much as all else that is done with an event id.
-            let mut divisor = 10_000;
-            while divisor > 1 && *number < divisor {
-                divisor /= 10;
-            }
-            while divisor > 0 {
-                let digit = number / divisor % 10;
-                text.push(u8::try_from(digit).map_or('0', |digit| char::from(b'0' + digit)));
-                divisor /= 10;
-            }
-        }
-        other => other.write_json(text),
-    }
+    value.write_json(text);
 }
 
 fn found_if(predicate: Option<Predicate>, holds: bool, found: &mut impl FnMut(Predicate)) {

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use super::{
     column::{Ask, Column, Draft, Predicate},
-    program::{Node, NodeId, Programs, Slow, to_u32, to_usize},
+    program::{Node, NodeId, Program, Programs, Slow, to_u32, to_usize},
     regex_literals,
 };
 use crate::sigma::{
     Detection, Tree,
     condition::Condition,
     field::{FieldTest, ValueTest},
-    test::Test,
+    test::{Number, NumberTest, Test},
     text::{Asks, TextTest, lower},
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Compiler {
     anywhere: u32,
     pub(super) programs: Programs,
     pub(super) predicates: Vec<About>,
+    /// The number of the first form of the rule at hand.
+    forms: u32,
     /// Regular expressions by field and spelling.
     regexes: HashMap<(u32, String), u32>,
 }
@@ -48,6 +50,7 @@ impl Compiler {
             anywhere: 0,
             programs: Programs::default(),
             predicates: Vec::new(),
+            forms: 0,
             regexes: HashMap::new(),
         }
     }
@@ -60,11 +63,42 @@ impl Compiler {
         self.drafts.push(Draft::default());
     }
 
-    /// The rule's program: its first node.
-    pub(super) fn rule(&mut self, detection: &Detection, slots: Slots<'_>) -> NodeId {
+    /// The rule's program.
+    pub(super) fn rule(&mut self, detection: &Detection, slots: Slots<'_>) -> Program {
+        self.forms = self.programs.begin_forms(detection.forms);
         let selections = &detection.selections;
         let nodes = selections.iter().map(|tree| self.tree(tree, slots)).collect::<Vec<_>>();
-        self.condition(&detection.condition, &nodes)
+        let node = self.condition(&detection.condition, &nodes);
+        Program { node, forms: self.forms }
+    }
+
+    /// The predicates of which one must hold for an expression to be true, from what the fields in
+    /// these slots must be; `None` if it may be true without. They let through what the tests of
+    /// the expression let through, and more: texts are compared in lower case.
+    pub(super) fn gate(&mut self, tests: &[(u32, cel::FieldTest)]) -> Option<Vec<Predicate>> {
+        tests.iter().map(|(slot, test)| self.gate_of(*slot, test)).collect()
+    }
+
+    fn gate_of(&mut self, slot: u32, test: &cel::FieldTest) -> Option<Predicate> {
+        use cel::{FieldTest, Literal};
+        Some(match test {
+            // Columns know nothing of null, and are not asked what lacks a value.
+            FieldTest::Exists | FieldTest::Equals(Literal::Null) => return None,
+            FieldTest::IsObject => self.predicate(slot, Ask::IsObject),
+            FieldTest::Equals(Literal::Bool(value)) => self.predicate(slot, Ask::Bool(*value)),
+            FieldTest::Equals(Literal::Int(number)) => {
+                let spelled = number.to_string();
+                let test = NumberTest { number: Number::Int(*number), spelled };
+                self.predicate(slot, Ask::Number(&test))
+            }
+            FieldTest::Equals(Literal::Text(text)) => {
+                self.predicate(slot, Ask::Exact(&lower(text)))
+            }
+            FieldTest::StartsWith(text) => self.predicate(slot, Ask::Prefix(&lower(text))),
+            FieldTest::EndsWith(text) => self.predicate(slot, Ask::Suffix(&lower(text))),
+            FieldTest::Contains(text) => self.predicate(slot, Ask::Contains(&lower(text))),
+            FieldTest::InNetwork(_) => self.predicate(slot, Ask::HasValue),
+        })
     }
 
     pub(super) fn finish(self) -> (Vec<Column>, Programs, Vec<About>) {
@@ -118,7 +152,9 @@ impl Compiler {
         let mut values = Vec::with_capacity(test.values.len());
         for value in &test.values {
             let forms = test.forms_of(value);
-            let nodes = forms.iter().map(|form| self.form(form, value, slot, slots)).collect();
+            let nodes = forms.iter().map(|form| self.form(form, value, slot, slots));
+            let nodes = nodes.collect::<Vec<_>>();
+            self.programs.set_forms(to_usize(self.forms) + test.first + value.forms.start, &nodes);
             if test.all {
                 values.push(self.programs.any(nodes));
             } else {
@@ -248,6 +284,7 @@ fn likelihood(ask: Ask<'_>) -> f32 {
     };
     match ask {
         Ask::HasValue => 0.5,
+        Ask::IsObject => 0.05,
         Ask::HasLongS => 0.0001,
         Ask::Exact(text) => by_length(text, 0.002),
         Ask::Prefix(text) | Ask::Contains(text) | Ask::Suffix(text) => by_length(text, 0.004),

@@ -1,15 +1,15 @@
 //! One event against the rules of its log source.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use base::{Event, Match, Object, Value};
 
 use super::{
     bits,
-    column::{Column, Predicate, Texts, spell},
+    column::{BETWEEN, Column, Predicate, Texts, spell},
     keys::{Keys, any_leaf},
     memo::Remembered,
-    program::{Node, NodeId, Slow, to_usize},
+    program::{Node, NodeId, Program, Slow, to_usize},
     route::{Signature, Signatures},
     scratch::{Located, State},
     source::Source,
@@ -17,15 +17,21 @@ use super::{
 use crate::{
     rule::{Rule, Shared},
     sigma::{
+        field::FieldTest,
         test::{FieldComparison, Test},
         text::lower_into,
     },
     stream::{
         decide,
+        evaluate::{Answers, Values},
         failures::Failures,
         fields::{Fields, Leaf},
     },
 };
+
+/// On one in so many events, expressions are evaluated that can't be true, too: an expression that
+/// fails (it takes a number for a text) is not true either, and its author is to be told.
+const EXPRESSIONS_EVERY: u64 = 1024;
 
 /// An event under evaluation.
 pub(super) struct Evaluation<'s, 'e> {
@@ -54,7 +60,7 @@ impl<'e> Evaluation<'_, 'e> {
         let mut word = 0;
         while let Some(index) = bits::pop(&mut self.state.candidates, &mut word) {
             let Some(run) = self.source.runs.get(to_usize(index)) else { continue };
-            if run.node.is_some_and(|node| !self.holds(node)) {
+            if run.program.is_some_and(|program| !self.holds(program.node)) {
                 continue;
             }
             let Some(bound) = self.source.bound(run) else { continue };
@@ -63,14 +69,18 @@ impl<'e> Evaluation<'_, 'e> {
                 continue;
             }
             let (event, plan) = (self.event, &self.source.plan);
+            if run.program.is_none() && !decide::program_holds(rule, bound, event, failures) {
+                continue;
+            }
             let fields = fields.get_or_insert_with(|| Fields::new(event, plan.paths()));
-            if run.node.is_some() {
+            if run.program.is_some() {
                 debug_assert!(decide::holds(rule, bound, fields, failures), "{}", rule.info.id);
-            } else if !decide::holds(rule, bound, fields, failures) {
+            } else if !decide::detection_holds(rule, bound, fields) {
                 continue;
             }
             matched.push(bound.rule);
-            matches.push(decide::found(rule, bound, fields, &mut shared));
+            let answers = Bits { evaluation: &mut self, program: run.program };
+            matches.push(decide::found(rule, bound, fields, &mut shared, answers));
         }
         decide::order(matched, matches, first);
     }
@@ -141,10 +151,25 @@ impl<'e> Evaluation<'_, 'e> {
         let Some(column) = self.source.columns.get(to_usize(slot)) else { return };
         let mut texts = std::mem::take(&mut self.state.texts);
         let state = &mut *self.state;
-        for_strings(&self.event.fields, &mut |value| {
-            column.search(value, &mut texts, &mut |predicate| state.hold(predicate));
-            false
-        });
+        let mut hold = |predicate| state.hold(predicate);
+        if column.is_few() {
+            texts.all.clear();
+            for_strings(&self.event.fields, &mut |value| {
+                if let Value::Text(text) = value {
+                    texts.lower.clear();
+                    lower_into(text, &mut texts.lower);
+                    texts.all.extend_from_slice(texts.lower.as_bytes());
+                    texts.all.push(BETWEEN);
+                }
+                false
+            });
+            column.search_all(&texts.all, &mut hold);
+        } else {
+            for_strings(&self.event.fields, &mut |value| {
+                column.search(value, &mut texts, &mut hold);
+                false
+            });
+        }
         self.state.texts = texts;
     }
 
@@ -158,8 +183,9 @@ impl<'e> Evaluation<'_, 'e> {
                 }
             }
         }
-        for run in &signature.open {
-            bits::insert(&mut state.candidates, *run);
+        bits::insert_all(&mut state.candidates, &signature.open);
+        if state.events.is_multiple_of(EXPRESSIONS_EVERY) {
+            bits::insert_all(&mut state.candidates, &signature.expressions);
         }
     }
 
@@ -299,6 +325,21 @@ impl<'e> Evaluation<'_, 'e> {
     }
 }
 
+/// Answers reasons from what was found.
+struct Bits<'v, 's, 'e> {
+    evaluation: &'v mut Evaluation<'s, 'e>,
+    program: Option<Program>,
+}
+
+impl Answers for Bits<'_, '_, '_> {
+    fn any(&mut self, test: &FieldTest, forms: Range<usize>, _: &mut Values<'_, '_, '_>) -> bool {
+        let Some(program) = self.program else { return false };
+        let first = to_usize(program.forms) + test.first;
+        let nodes = self.evaluation.source.programs.forms(first + forms.start..first + forms.end);
+        nodes.iter().any(|node| self.evaluation.holds(*node))
+    }
+}
+
 /// Answers what rules ask of a value, perhaps from memory. Tells where that is.
 fn scan_value(
     column: &Column,
@@ -367,7 +408,12 @@ fn for_values<'e>(
 ) -> bool {
     if located.dotted {
         let path = source.plan.paths().get(to_usize(slot));
-        return path.is_some_and(|path| event.any(path, found));
+        let Some(path) = path else { return false };
+        if source.plan.has_any_spelling(to_usize(slot)) {
+            let mut in_object = |object: &'e Object<'e>| object.any_spelling(path, found);
+            return in_object(&event.fields) || in_object(&event.normalized);
+        }
+        return event.any(path, found);
     }
     let mut in_entry = |object: &'e Object<'e>, place: u32| {
         let index = to_usize(place).checked_sub(1);
@@ -393,7 +439,7 @@ fn strings<'e>(value: &'e Value<'e>, found: &mut dyn FnMut(&'e Value<'e>) -> boo
 
 /// A value's text, as it is and in lower case; `None` for null.
 fn load<'t>(value: &'t Value<'_>, texts: &'t mut Texts) -> Option<(&'t str, &'t str)> {
-    let Texts { text, lower } = texts;
+    let Texts { text, lower, .. } = texts;
     let text = match value {
         Value::Null => return None,
         Value::Text(text) | Value::Number(text) => text.as_ref(),

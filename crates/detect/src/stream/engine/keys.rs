@@ -31,7 +31,8 @@ pub(super) struct Key {
 }
 
 impl Keys {
-    pub(super) fn new(paths: &[FieldPath]) -> Self {
+    /// `has_any_spelling` tells of a path by its index whether each run of its parts may be a key.
+    pub(super) fn new(paths: &[FieldPath], has_any_spelling: impl Fn(usize) -> bool) -> Self {
         let mut keys: HashMap<Box<str>, Key, FixedState> = HashMap::default();
         for (index, path) in paths.iter().enumerate() {
             let slot = to_u32(index);
@@ -39,9 +40,11 @@ impl Keys {
                 keys.entry(path.as_str().into()).or_default().field = Some(slot);
                 continue;
             }
-            let first = path.part(0).unwrap_or_default();
-            for key in [first, path.as_str()] {
-                keys.entry(key.into()).or_default().dotted.push(slot);
+            for end in 1..=path.len() {
+                let is_key = end == 1 || end == path.len() || has_any_spelling(index);
+                if let Some(key) = path.run(0..end).filter(|_| is_key) {
+                    keys.entry(key.into()).or_default().dotted.push(slot);
+                }
             }
         }
         let mut lengths = [0; 256];
@@ -211,7 +214,7 @@ mod tests {
     #[test]
     fn shapes_lead_to_what_keys_lead_to() {
         let names = ["ab", "c", "a", "bc", "user", "user.name", "x.y.z", "x"];
-        let keys = Keys::new(&names.map(FieldPath::new));
+        let keys = Keys::new(&names.map(FieldPath::new), |_| false);
         let mut shapes = Shapes::default();
         let mut number = 3_usize;
         for _ in 0..20_000 {

@@ -55,6 +55,15 @@ pub(super) struct Slow {
     pub(super) gate: Span,
 }
 
+/// A rule's program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Program {
+    /// Its first node.
+    pub(super) node: NodeId,
+    /// The number of its first form.
+    pub(super) forms: u32,
+}
+
 /// The programs of all rules of a log source.
 #[derive(Debug, Default)]
 pub(super) struct Programs {
@@ -62,6 +71,8 @@ pub(super) struct Programs {
     children: Vec<NodeId>,
     predicates: Vec<Predicate>,
     pub(super) slow: Vec<Slow>,
+    /// The nodes of the tests' forms, those of a rule side by side.
+    forms: Vec<NodeId>,
 }
 
 impl Span {
@@ -95,6 +106,25 @@ impl Programs {
     pub(super) fn add_slow(&mut self, slow: Slow) -> u32 {
         self.slow.push(slow);
         to_u32(self.slow.len() - 1)
+    }
+
+    /// Makes room for the forms of a rule; answers with the number of the first.
+    pub(super) fn begin_forms(&mut self, count: usize) -> u32 {
+        let first = to_u32(self.forms.len());
+        self.forms.resize(self.forms.len() + count, NodeId::MAX);
+        first
+    }
+
+    /// Sets the nodes of forms from the number `first` on.
+    pub(super) fn set_forms(&mut self, first: usize, nodes: &[NodeId]) {
+        if let Some(places) = self.forms.get_mut(first..first + nodes.len()) {
+            places.copy_from_slice(nodes);
+        }
+    }
+
+    /// The nodes of forms.
+    pub(super) fn forms(&self, forms: std::ops::Range<usize>) -> &[NodeId] {
+        self.forms.get(forms).unwrap_or_default()
     }
 
     pub(super) fn add_predicates(&mut self, predicates: &[Predicate]) -> Span {

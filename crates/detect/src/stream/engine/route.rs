@@ -34,6 +34,8 @@ struct Group {
     conditions: Vec<Vec<u32>>,
     /// The rules that run whatever the predicates.
     open: Vec<u32>,
+    /// The expressions that wait for a predicate.
+    expressions: Vec<u32>,
     /// The fields that the rules ask for.
     slots: Vec<u64>,
     search: Option<u32>,
@@ -43,6 +45,7 @@ struct Group {
 #[derive(Debug, Default)]
 pub(super) struct GroupNeeds {
     pub(super) open: Vec<u32>,
+    pub(super) expressions: Vec<u32>,
     pub(super) slots: Vec<u64>,
     /// The slot of all strings, if a rule may run only because of what stands anywhere.
     pub(super) search: Option<u32>,
@@ -54,12 +57,18 @@ pub(super) struct Signature {
     /// The groups, as a set.
     pub(super) groups: Vec<u64>,
     pub(super) open: Vec<u32>,
+    pub(super) expressions: Vec<u32>,
     pub(super) slots: Vec<u64>,
     pub(super) searches: Vec<u32>,
 }
 
-static NOTHING: Signature =
-    Signature { groups: Vec::new(), open: Vec::new(), slots: Vec::new(), searches: Vec::new() };
+static NOTHING: Signature = Signature {
+    groups: Vec::new(),
+    open: Vec::new(),
+    expressions: Vec::new(),
+    slots: Vec::new(),
+    searches: Vec::new(),
+};
 
 /// The signatures that a thread has seen.
 #[derive(Debug, Default)]
@@ -91,6 +100,7 @@ impl Router {
                 .map(|condition| condition.iter().map(|test| to_u32(*test)).collect())
                 .collect(),
             open: needs.open,
+            expressions: needs.expressions,
             slots: needs.slots,
             search: needs.search,
         });
@@ -106,6 +116,7 @@ impl Router {
             }
             bits::add(&mut signature.groups, to_u32(index));
             signature.open.extend_from_slice(&group.open);
+            signature.expressions.extend_from_slice(&group.expressions);
             bits::add_all(&mut signature.slots, &group.slots);
             signature.searches.extend(group.search);
         }

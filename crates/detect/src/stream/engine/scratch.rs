@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) texts: Texts,
     /// The slots for which all strings were searched.
     pub(super) searched: Vec<u32>,
+    /// How many events there were before.
+    pub(super) events: u64,
 }
 
 /// Where a field is: which entry of the source's own fields, and which of the normalized ones, each
@@ -116,6 +118,7 @@ impl State {
             }
         }
         self.route.fill(0);
+        self.events += 1;
         self.searched.clear();
     }
 }

@@ -1,8 +1,12 @@
 //! The rules of one log source, ready to run.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use base::{Event, Match};
@@ -14,7 +18,7 @@ use super::{
     evaluate::Evaluation,
     keys::Keys,
     necessary::Necessary,
-    program::{Node, NodeId, Programs, to_u32, to_usize},
+    program::{Node, NodeId, Program, Programs, to_u32, to_usize},
     route::{GroupNeeds, Router},
     scratch::{self, Sizes},
 };
@@ -37,7 +41,7 @@ pub(super) struct Source {
     /// For each field, and then for each group's search in all strings.
     pub(super) columns: Vec<Column>,
     pub(super) programs: Programs,
-    /// The rules in the order of the plan: its group and place in it, and its first node.
+    /// The rules in the order of the plan.
     pub(super) runs: Vec<Run>,
     /// For each predicate, the rules that are evaluated if it holds.
     pub(super) watchers: Watchers,
@@ -49,8 +53,8 @@ pub(super) struct Source {
 pub(super) struct Run {
     group: u32,
     place: u32,
-    /// `None` for a rule that is evaluated plainly.
-    pub(super) node: Option<NodeId>,
+    /// `None` for an expression in CEL.
+    pub(super) program: Option<Program>,
 }
 
 /// For each predicate the rules that wait for it, by their groups; all lists in one.
@@ -72,24 +76,27 @@ struct Watcher {
 }
 
 impl Source {
-    pub(super) fn new(plan: Plan, rules: &[Arc<Rule>]) -> Self {
+    pub(super) fn new(mut plan: Plan, rules: &[Arc<Rule>]) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let needed = needed(&mut plan, rules);
         let mut compiler = Compiler::new(plan.paths().len());
-        let mut runs = Vec::new();
+        let (mut runs, mut gates) = (Vec::new(), Vec::new());
         for (group, bounds) in (0_u32..).zip(plan.groups()) {
             compiler.begin_group();
             for (place, bound) in (0_u32..).zip(&bounds.bounds) {
-                let node = rules.get(bound.rule).and_then(|rule| match &rule.body {
+                let program = rules.get(bound.rule).and_then(|rule| match &rule.body {
                     Body::Sigma(detection) => Some(compiler.rule(detection, &bound.paths)),
                     Body::Cel(_) => None,
                 });
-                runs.push(Run { group, place, node });
+                runs.push(Run { group, place, program });
+                let tests = needed.get(&bound.rule);
+                gates.push(tests.and_then(|tests| compiler.gate(tests)));
             }
         }
         let anywhere = to_u32(plan.paths().len());
         let (columns, programs, predicates) = compiler.finish();
         let necessary = Necessary { programs: &programs, predicates: &predicates, anywhere };
-        let (watchers, needs) = watch(&runs, plan.groups().len(), &necessary);
+        let (watchers, needs) = watch(&runs, gates, plan.groups().len(), &necessary);
         let router = Router::new(&plan, needs);
         let sizes = Sizes {
             slots: plan.paths().len(),
@@ -100,7 +107,7 @@ impl Source {
         };
         Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            keys: Keys::new(plan.paths()),
+            keys: Keys::new(plan.paths(), |path| plan.has_any_spelling(path)),
             router,
             columns,
             programs,
@@ -142,24 +149,61 @@ impl Source {
     }
 }
 
+/// For the rules in CEL: of which tests one must hold, and in which slots their fields are. Rules of
+/// which nothing is known are left out.
+fn needed(plan: &mut Plan, rules: &[Arc<Rule>]) -> HashMap<usize, Vec<(u32, cel::FieldTest)>> {
+    let mut needed = HashMap::new();
+    let ran = plan.rules().collect::<BTreeSet<_>>();
+    for index in ran {
+        let Some(Body::Cel(program)) = rules.get(index).map(|rule| &rule.body) else { continue };
+        if let cel::Necessary::AnyOf(tests) = program.necessary() {
+            let tests = tests.into_iter().map(|cel::Predicate { field, test, .. }| {
+                (to_u32(plan.path_in_any_spelling(&field)), test)
+            });
+            needed.insert(index, tests.collect());
+        }
+    }
+    needed
+}
+
 /// Finds for each rule what it waits for, and for each group what it needs.
-fn watch(runs: &[Run], groups: usize, necessary: &Necessary<'_>) -> (Watchers, Vec<GroupNeeds>) {
+fn watch(
+    runs: &[Run],
+    gates: Vec<Option<Vec<Predicate>>>,
+    groups: usize,
+    necessary: &Necessary<'_>,
+) -> (Watchers, Vec<GroupNeeds>) {
     let mut needs = (0..groups).map(|_| GroupNeeds::default()).collect::<Vec<_>>();
     let mut watching = Vec::new();
-    for (index, run) in (0_u32..).zip(runs) {
+    for ((index, run), gate) in (0_u32..).zip(runs).zip(gates) {
         let Some(needs) = needs.get_mut(to_usize(run.group)) else { continue };
-        let Some(clause) = run.node.and_then(|node| necessary.of(node)) else {
+        let slot_of = |predicate: &Predicate| {
+            necessary.predicates.get(to_usize(*predicate)).map(|about| about.slot)
+        };
+        let waits_for = match run.program {
+            Some(program) => {
+                add_slots(program.node, necessary, &mut needs.slots);
+                necessary.of(program.node).map(|clause| clause.predicates)
+            }
+            None => {
+                gate.iter().flatten().filter_map(slot_of).for_each(|slot| {
+                    bits::add(&mut needs.slots, slot);
+                });
+                gate.map(Rc::new)
+            }
+        };
+        let Some(predicates) = waits_for else {
             needs.open.push(index);
-            run.node.into_iter().for_each(|node| add_slots(node, necessary, &mut needs.slots));
             continue;
         };
-        for predicate in clause.predicates.iter() {
-            let about = necessary.predicates.get(to_usize(*predicate));
-            let slot = about.map(|about| about.slot).filter(|slot| *slot >= necessary.anywhere);
-            needs.search = needs.search.or(slot);
+        if run.program.is_none() {
+            needs.expressions.push(index);
+        }
+        for predicate in predicates.iter() {
+            let search = slot_of(predicate).filter(|slot| *slot >= necessary.anywhere);
+            needs.search = needs.search.or(search);
             watching.push(Watcher { predicate: *predicate, group: run.group, run: index });
         }
-        run.node.into_iter().for_each(|node| add_slots(node, necessary, &mut needs.slots));
     }
     (Watchers::new(watching, necessary.predicates), needs)
 }
