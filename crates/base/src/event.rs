@@ -507,7 +507,7 @@ const fn special_bits(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const UPPER: u64 = ONES * 0x80;
     let is_below_space = word.wrapping_sub(ONES * 0x20) & !word;
-    let (quote, backslash) = (word ^ ONES * 0x22, word ^ ONES * 0x5c);
+    let (quote, backslash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));
     let is_quote = quote.wrapping_sub(ONES) & !quote;
     let is_backslash = backslash.wrapping_sub(ONES) & !backslash;
     (is_below_space | is_quote | is_backslash) & UPPER
@@ -668,16 +668,15 @@ mod tests {
     /// Each special byte at each place of texts of each length, and beside each other byte.
     #[test]
     fn finds_what_json_writes_otherwise() {
-        for length in 0..40 {
-            for at in 0..length {
-                for byte in 0..=u8::MAX {
-                    for filler in [b'a', b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xff] {
-                        let mut text = vec![filler; length];
-                        text[at] = byte;
-                        text[length - 1] |= byte & 0x20;
-                        assert_eq!(special(&text), text.iter().position(is_special), "{text:?}");
-                    }
-                }
+        let places = (0..40).flat_map(|length| (0..length).map(move |at| (length, at)));
+        for ((length, at), byte) in
+            places.flat_map(|place| (0..=u8::MAX).map(move |byte| (place, byte)))
+        {
+            for filler in [b'a', b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xff] {
+                let mut text = vec![filler; length];
+                text[at] = byte;
+                text[length - 1] |= byte & 0x20;
+                assert_eq!(special(&text), text.iter().position(is_special), "{text:?}");
             }
         }
     }

@@ -366,7 +366,7 @@ impl Dice {
         match self.roll(if depth == 0 { 9 } else { 16 }) {
             0 => format!("has({field})"),
             1 => format!("!has({field})"),
-            2 => format!("{field}"),
+            2 => field.to_owned(),
             3 => {
                 let quantifier = *self.one(&["exists", "exists_one", "all"]);
                 let subject = *self.one(&["x", "x.a", "x.src.ip", "x.b.name"]);

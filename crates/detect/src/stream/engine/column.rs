@@ -41,6 +41,8 @@ pub(super) struct Column {
     /// Whether anything but `contains`, numbers and `has_value` is asked.
     needs_lower: bool,
     needs_text: bool,
+    /// Whether nothing is asked but a few literals that do not have [`BETWEEN`].
+    is_few: bool,
 }
 
 /// What a value may contain.
@@ -48,7 +50,7 @@ pub(super) struct Column {
 enum Literals {
     /// Looked for in lower case.
     Few(Few),
-    Many(Grams),
+    Many(Box<Grams>),
 }
 
 /// What rules ask of one field, as it is gathered.
@@ -87,11 +89,11 @@ pub(super) struct Texts {
     pub(super) text: String,
     pub(super) lower: String,
     /// All texts of an event, for [`Column::search_all`].
-    pub(super) all: Vec<u8>,
+    pub(super) all: String,
 }
 
-/// Stands behind each of many texts: no text has this byte.
-pub(super) const BETWEEN: u8 = 0xff;
+/// Stands behind each of many texts. What is looked for in many at once does not have it.
+pub(super) const BETWEEN: char = '\u{1f}';
 
 impl Draft {
     /// The predicate for a question; `next` makes a number for a new one.
@@ -131,12 +133,15 @@ impl Draft {
         // The order of a map is no order; the table is the same for the same rules.
         contains.sort_unstable();
         let contains = Literals::new(&contains);
-        let needs_lower = !self.exact.is_empty()
+        let asks_whole = !self.exact.is_empty()
             || !self.prefixes.is_empty()
             || !self.suffixes.is_empty()
-            || self.is_true.is_some()
-            || self.is_false.is_some()
-            || matches!(contains, Literals::Few(_));
+            || self.is_true.or(self.is_false).is_some();
+        let is_few = matches!(&contains, Literals::Few(few) if !few.has(BETWEEN))
+            && !asks_whole
+            && self.numbers.is_empty()
+            && self.has_value.or(self.is_object).or(self.has_long_s).is_none();
+        let needs_lower = asks_whole || matches!(contains, Literals::Few(_));
         Column {
             has_value: self.has_value,
             is_object: self.is_object,
@@ -150,19 +155,20 @@ impl Draft {
             needs_text: needs_lower || !contains.is_empty() || self.has_long_s.is_some(),
             exact: self.exact,
             contains,
+            is_few,
         }
     }
 }
 
 impl Default for Literals {
     fn default() -> Self {
-        Self::Many(Grams::default())
+        Self::Many(Box::default())
     }
 }
 
 impl Literals {
     fn new(literals: &[(String, Predicate)]) -> Self {
-        Few::new(literals).map_or_else(|| Self::Many(Grams::new(literals)), Self::Few)
+        Few::new(literals).map_or_else(|| Self::Many(Box::new(Grams::new(literals))), Self::Few)
     }
 
     const fn is_empty(&self) -> bool {
@@ -235,20 +241,15 @@ impl Column {
 
     /// Whether a text is only looked into for a few literals, so that many texts can be looked
     /// into at once, [`Self::search_all`].
-    pub(super) fn is_few(&self) -> bool {
-        matches!(self.contains, Literals::Few(_))
-            && self.exact.is_empty()
-            && self.prefixes.is_empty()
-            && self.suffixes.is_empty()
-            && self.numbers.is_empty()
-            && self.is_true.or(self.is_false).or(self.has_value).or(self.has_long_s).is_none()
+    pub(super) const fn is_few(&self) -> bool {
+        self.is_few
     }
 
     /// Names the predicates that hold for any text, all of them in lower case with [`BETWEEN`]
     /// behind each.
-    pub(super) fn search_all(&self, texts: &[u8], found: &mut impl FnMut(Predicate)) {
+    pub(super) fn search_all(&self, texts: &str, found: &mut impl FnMut(Predicate)) {
         if let Literals::Few(few) = &self.contains {
-            few.scan(texts, found);
+            few.scan(texts.as_bytes(), found);
         }
     }
 

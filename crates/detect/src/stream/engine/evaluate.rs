@@ -153,16 +153,7 @@ impl<'e> Evaluation<'_, 'e> {
         let state = &mut *self.state;
         let mut hold = |predicate| state.hold(predicate);
         if column.is_few() {
-            texts.all.clear();
-            for_strings(&self.event.fields, &mut |value| {
-                if let Value::Text(text) = value {
-                    texts.lower.clear();
-                    lower_into(text, &mut texts.lower);
-                    texts.all.extend_from_slice(texts.lower.as_bytes());
-                    texts.all.push(BETWEEN);
-                }
-                false
-            });
+            gather_texts(&self.event.fields, &mut texts);
             column.search_all(&texts.all, &mut hold);
         } else {
             for_strings(&self.event.fields, &mut |value| {
@@ -421,6 +412,26 @@ fn for_values<'e>(
         entry.is_some_and(|(_, value)| any_leaf(value, found))
     };
     in_entry(&event.fields, located.own) || in_entry(&event.normalized, located.normalized)
+}
+
+/// Puts all strings of an object into one text in lower case, [`BETWEEN`] behind each.
+fn gather_texts(object: &Object<'_>, texts: &mut Texts) {
+    let Texts { lower, all, .. } = texts;
+    all.clear();
+    for_strings(object, &mut |value| {
+        if let Value::Text(text) = value {
+            all.push_str(text);
+            all.push(BETWEEN);
+        }
+        false
+    });
+    if all.is_ascii() {
+        all.make_ascii_lowercase();
+    } else {
+        lower.clear();
+        lower_into(all, lower);
+        std::mem::swap(lower, all);
+    }
 }
 
 /// Calls `found` for every string and number of the source's own fields, until it answers true.

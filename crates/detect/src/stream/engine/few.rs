@@ -58,6 +58,14 @@ impl Few {
         Some(Self { searcher: config.build()?, pieces })
     }
 
+    /// Whether this character is in any literal.
+    pub(super) fn has(&self, char: char) -> bool {
+        let mut buffer = [0; 4];
+        let char = char.encode_utf8(&mut buffer).as_bytes();
+        let mut texts = self.pieces.iter().flatten().map(|literal| &literal.text);
+        texts.any(|text| text.windows(char.len()).any(|part| part == char))
+    }
+
     /// Calls `found` with the id of each literal that the text in lower case contains, perhaps
     /// repeatedly.
     pub(super) fn scan(&self, text: &[u8], found: &mut impl FnMut(u32)) {
