@@ -37,7 +37,7 @@ fn rules_are_sorted_told_and_copied() {
     let aws = "product: aws, service: cloudtrail";
     write(&root, "cloud/aws.yml", &rule("aws", aws));
     write(&root, "cloud/aws.tests.yml", "[]\n");
-    write(&root, "cloud/azure.yml", &rule("azure", "product: bitbucket"));
+    write(&root, "cloud/azure.yml", &rule("azure", "product: moon"));
     write(&root, "bad.yml", &rule("bad", aws).replace("condition: s", "condition: t"));
     let unknown = rule("x", aws).replace("a: b", "'a|expand': '%Admins%'");
     write(&root, "placeholder.yml", &unknown);
@@ -56,7 +56,7 @@ run here: 2 rules
       1  linux_syslog
 
 no log source has the events: 1 rules
-      1  product: bitbucket
+      1  product: moon
 
 never match: 1 rules
          never.yml:4:17: the rule never matches: no event of `windows_events_xml`, `windows_events` that reaches it has what it asks of `EventID`
@@ -121,7 +121,7 @@ fn filters_and_correlations_go_with_their_rules() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("from");
     write(&root, "aws.yml", &rule("aws", "product: aws, service: cloudtrail"));
-    write(&root, "azure.yml", &rule("azure", "product: bitbucket"));
+    write(&root, "azure.yml", &rule("azure", "product: moon"));
     let count = |id: &str, of: &str| {
         format!(
             "title: {id}\nid: {id}\ncorrelation: {{type: event_count, rules: [{of}], \
