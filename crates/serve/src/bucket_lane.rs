@@ -54,7 +54,14 @@ pub(crate) async fn run(
     loop {
         match this.round().await {
             Ok(()) => {}
-            Err(NotCommitted::MakeAgain) => this.start_over().await?,
+            // Another source of the same table was faster. One of them always goes on, so that this
+            // ends, and a one-shot run has nobody who would come back to it.
+            Err(NotCommitted::MakeAgain) => {
+                this.start_over().await?;
+                if !stop.is_stopped() {
+                    continue;
+                }
+            }
             Err(NotCommitted::Problem(problem)) => return Err(problem),
         }
         if this.lane.stages.once || stop.is_stopped() {

@@ -195,6 +195,34 @@ async fn what_a_folder_holds_is_stored_and_alerted_on_once() {
     assert_eq!(building.rows(ALERTS_TABLE).await, 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sources_that_share_a_table_are_all_stored() {
+    let building = Building::new();
+    let mut parts = building.parts(DOORS);
+    (parts.decoders, parts.buckets) = (Vec::new(), Vec::new());
+    for number in 0..8 {
+        let name = format!("gate_{number}");
+        fs::create_dir(building.path(&name)).unwrap();
+        // Half of them have another type for the same column: whoever is slower makes its batch anew.
+        let value = if number % 2 == 0 { "1" } else { "\"one\"" };
+        let line = format!(
+            "{{\"at\":\"2026-11-24T07:0{number}:00Z\",\"door\":\"north\",\"level\":{value}}}\n"
+        );
+        fs::write(building.path(&name).join("a.json"), line.repeat(3)).unwrap();
+        let yaml = format!("name: {name}\ntable: gates\n{DOORS}");
+        let log_source = LogSource::parse("gate.yml", &yaml).unwrap();
+        parts.decoders.push(Arc::new(Decoder::new(log_source).unwrap()));
+        let spec = building.spec(&format!("./{name}"));
+        let settings = BucketSettings::new(&name);
+        parts.buckets.push(BucketSpec { name: name.clone(), log_source: name, settings, ..spec });
+    }
+    let (switch, stop) = stop_signal();
+    let status = run(parts, switch, stop).await.unwrap();
+    let rows: Vec<u64> = status.sources.values().map(|source| source.rows).collect();
+    assert_eq!(rows, [3; 8]);
+    assert_eq!(building.rows("gates").await, 24);
+}
+
 #[tokio::test]
 async fn what_cannot_be_decoded_waits_and_is_replayed_once() {
     let building = Building::new();
