@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use dab_base::{Event, EventId, Match, Object, ObjectHash, Origin, SigmaRoute, Timestamp, Value};
 use dab_decode::{At, Decoder, LogSource, parse_json};
-use dab_detect::{Engine, FullScan, Matcher, Rule, load_file};
+use dab_detect::{Engine, FullScan, Matcher, Remembering, Rule, load_file};
 
 use crate::{
     Failure,
@@ -15,6 +15,11 @@ use crate::{
 
 /// A way to build a matcher.
 pub(crate) trait Build: Matcher + Sized {
+    /// How often texts repeated in events of a log source, if it remembers them.
+    fn remembering(&self, _log_source: &str) -> Remembering {
+        Remembering::default()
+    }
+
     /// Builds it.
     fn build(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self;
 }
@@ -26,6 +31,10 @@ impl Build for FullScan {
 }
 
 impl Build for Engine {
+    fn remembering(&self, log_source: &str) -> Remembering {
+        self.remembering(log_source)
+    }
+
     fn build(rules: Vec<Arc<Rule>>, routes: &BTreeMap<String, Vec<SigmaRoute>>) -> Self {
         Self::new(rules, routes)
     }
@@ -78,7 +87,7 @@ impl<M: Build> Side for Dab<M> {
     fn parse<'l>(&'l self, line: &'l str, depth: Depth) -> Option<Event<'l>> {
         let (object_hash, ingest_time) = self.at;
         if depth == Depth::Event {
-            let at = At { object: "lane", object_hash, offset: 0, ingest_time };
+            let at = At { object: "lane", object_hash, offset: 0, ingest_time, header: None };
             return self.decoder.decode(line.as_bytes(), &at).ok();
         }
         let Ok(Value::Object(fields)) = parse_json(line.as_bytes()) else { return None };
@@ -97,6 +106,12 @@ impl<M: Build> Side for Dab<M> {
         matches.clear();
         self.matcher.evaluate(event, matches);
         matches.len()
+    }
+
+    fn known_percent(&self) -> Option<f64> {
+        let Remembering { texts, known } =
+            self.matcher.remembering(&self.decoder.log_source().name);
+        (texts > 0).then(|| 100.0 * known as f64 / texts as f64)
     }
 
     fn matching(&self, event: &Event<'_>) -> Vec<String> {

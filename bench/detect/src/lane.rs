@@ -208,6 +208,7 @@ fn decoded(log_source: &str, records: &[Value]) -> Result<Vec<Value>, Failure> {
         object_hash: ObjectHash::of(&["lane"]),
         offset: 0,
         ingest_time: Timestamp::from_seconds(1_795_507_200),
+        header: None,
     };
     let mut events = Vec::new();
     for record in records {

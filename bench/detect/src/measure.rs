@@ -67,6 +67,7 @@ fn measure<S: Side>(arguments: &Arguments) -> Result<String, Failure> {
         "fields_and_evaluate_micros": micros(both.0),
         "event_micros": event.map(micros),
         "event_and_evaluate_micros": all.map(|(time, _)| micros(time)),
+        "known_percent": side.known_percent(),
         "matches_an_event": evaluate.1 as f64 / one.len() as f64,
     })
     .to_string())

@@ -32,6 +32,11 @@ pub(crate) trait Side: Sized {
     /// Evaluates all rules over an event and answers how many matched.
     fn evaluate(&self, event: &Self::Event<'_>, scratch: &mut Self::Scratch) -> usize;
 
+    /// Of the texts that were looked at and may be remembered, how many were known, in percent.
+    fn known_percent(&self) -> Option<f64> {
+        None
+    }
+
     /// The ids of the rules that match an event, through every log source that it belongs to.
     fn matching(&self, event: &Self::Event<'_>) -> Vec<String>;
 }

@@ -472,30 +472,43 @@ pub fn write_json_text(text: &str, out: &mut String) {
 
 /// Where the first byte is that JSON writes otherwise.
 fn special(text: &[u8]) -> Option<usize> {
-    const WORD: usize = size_of::<u64>();
-    let (words, tail) = text.as_chunks::<WORD>();
-    for (index, word) in words.iter().enumerate() {
-        let bits = special_bits(u64::from_le_bytes(*word));
-        if bits != 0 {
-            return Some(index * WORD + first_byte(bits));
+    /// So many bytes are looked at together, which compilers turn into a few instructions.
+    const TOGETHER: usize = 16;
+    let Some(last) = text.last_chunk::<TOGETHER>() else { return special_of_short(text) };
+    let (chunks, _) = text.as_chunks::<TOGETHER>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        if has_special(chunk) {
+            return chunk.iter().position(is_special).map(|at| index * TOGETHER + at);
         }
     }
-    if tail.is_empty() {
-        return None;
-    }
-    // The last eight bytes again, or all there are: a loop over the rest would cost more than the
-    // whole of a short text.
-    let (bits, start) = match (text.last_chunk::<WORD>(), text.first_chunk(), text.last_chunk()) {
-        (Some(last), ..) => (special_bits(u64::from_le_bytes(*last)), text.len() - WORD),
-        (None, Some(first), Some(last)) => {
-            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-            let bits = special_bits(u64::from(first) | u64::from(last) << 32);
-            let at = first_byte(bits);
-            return (bits != 0).then(|| if at < WORD / 2 { at } else { at + text.len() - WORD });
-        }
-        _ => return tail.iter().position(is_special),
+    // The last bytes again: a loop over what is left would cost more than all of a short text.
+    let at = if has_special(last) { last.iter().position(is_special) } else { None };
+    at.map(|at| text.len() - TOGETHER + at)
+}
+
+fn has_special<const TOGETHER: usize>(bytes: &[u8; TOGETHER]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | is_special(byte))
+}
+
+/// As [`special`], of fewer than sixteen bytes: all of them in one number or two, overlapping.
+fn special_of_short(text: &[u8]) -> Option<usize> {
+    let (first, last, width) = match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last), 8),
+        _ => match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => {
+                (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into(), 4)
+            }
+            _ => return text.iter().position(is_special),
+        },
     };
-    (bits != 0).then(|| start + first_byte(bits))
+    // Of four bytes, the others are nothing special.
+    let blank = if width == 4 { u64::from(u32::MAX) << 32 } else { 0 };
+    let (first, last) = (special_bits(first | blank), special_bits(last | blank));
+    match (first, last) {
+        (0, 0) => None,
+        (0, last) => Some(text.len() - width + first_byte(last)),
+        (first, _) => Some(first_byte(first)),
+    }
 }
 
 const fn is_special(byte: &u8) -> bool {

@@ -36,4 +36,4 @@ pub use rule::{
     Document, Filter, LogSourceSelector, Placeholders, Rule, RuleSet, load_documents, load_file,
     load_file_with,
 };
-pub use stream::{Engine, FullScan, Matcher, Reloadable, RuleFailures};
+pub use stream::{Engine, FullScan, Matcher, Reloadable, Remembering, RuleFailures};

@@ -12,7 +12,7 @@ mod reloadable;
 
 use std::sync::Arc;
 
-pub use engine::Engine;
+pub use engine::{Engine, Remembering};
 pub use failures::RuleFailures;
 pub use full_scan::FullScan;
 pub use reloadable::Reloadable;

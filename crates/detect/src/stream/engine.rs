@@ -25,6 +25,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base::{Event, Match, SigmaRoute};
 
+pub use self::memo::Remembering;
 use self::source::Source;
 use super::{Matcher, RuleFailures, failures::Failures, plans::Plans};
 use crate::rule::Rule;
@@ -53,6 +54,12 @@ impl Engine {
     #[must_use]
     pub fn unrouted(&self) -> Vec<Arc<Rule>> {
         self.unrouted.clone()
+    }
+
+    /// How often the texts repeated that this thread looked at in events of a log source.
+    #[must_use]
+    pub fn remembering(&self, log_source: &str) -> Remembering {
+        self.sources.get(log_source).remembering()
     }
 }
 

@@ -26,6 +26,7 @@ const FIGURES: &[&str] = &[
     "load_seconds",
     "memory_bytes",
     "memory_bytes_at_end",
+    "known_percent",
 ];
 
 impl Measured {
@@ -86,7 +87,7 @@ impl Measured {
         };
         let bytes = self.median("bytes_an_event").unwrap_or_default();
         format!(
-            "{:<10} {:>5} {:<9} {:>7} {:>8} {:>8} {:>4.0}% {:>9} {:>5.0} {:>6} {:>6} {:>7} {:>8} {:>6} {:>6.0}",
+            "{:<10} {:>5} {:<9} {:>7} {:>8} {:>8} {:>4.0}% {:>9} {:>5.0} {:>6} {:>6} {:>7} {:>8} {:>6} {:>6.0} {:>6}",
             self.lane,
             self.rules,
             self.engine,
@@ -102,6 +103,7 @@ impl Measured {
             number("event_and_evaluate_micros"),
             number("load_seconds"),
             self.median("memory_bytes").unwrap_or_default() / 1e6,
+            self.median("known_percent").map_or("-".to_owned(), |it| format!("{it:.0}%")),
         )
     }
 }
@@ -114,7 +116,7 @@ pub(super) fn progress(measured: &[Measured]) -> String {
 /// All of it.
 pub(super) fn table(measured: &[Measured]) -> String {
     let head = format!(
-        "{:<10} {:>5} {:<9} {:>7} {:>8} {:>8} {:>5} {:>9} {:>5} {:>6} {:>6} {:>7} {:>8} {:>6} {:>6}",
+        "{:<10} {:>5} {:<9} {:>7} {:>8} {:>8} {:>5} {:>9} {:>5} {:>6} {:>6} {:>7} {:>8} {:>6} {:>6} {:>6}",
         "lane",
         "rules",
         "engine",
@@ -129,10 +131,12 @@ pub(super) fn table(measured: &[Measured]) -> String {
         "decode",
         "d+eval",
         "load s",
-        "MB"
+        "MB",
+        "known"
     );
     let legend = "µs an event on one core; `:` is RSigma's time over this one's; `decode` is all \
-                  that dab makes of a record";
+                  that dab makes of a record; `known`: texts of fields \
+                  that were seen before";
     std::iter::once(head)
         .chain(rows(measured))
         .chain([legend.to_owned()])

@@ -128,18 +128,16 @@ impl<'e> Evaluation<'_, 'e> {
         if column.is_empty() {
             return;
         }
-        let mut texts = std::mem::take(&mut self.state.texts);
         let state = &mut *self.state;
         let mut values = 0;
         for_values(self.source, self.event, slot, located, &mut |value| {
             values += 1;
-            let remembered = scan_value(column, slot, value, state, &mut texts);
+            let remembered = scan_value(column, slot, value, state);
             if let Some(of_slot) = state.remembered.get_mut(to_usize(slot)) {
                 *of_slot = remembered.filter(|_| values == 1);
             }
             false
         });
-        self.state.texts = texts;
     }
 
     /// Answers what rules ask of all strings of the event.
@@ -150,12 +148,14 @@ impl<'e> Evaluation<'_, 'e> {
         self.state.searched.push(slot);
         let Some(column) = self.source.columns.get(to_usize(slot)) else { return };
         let mut texts = std::mem::take(&mut self.state.texts);
-        let state = &mut *self.state;
-        let mut hold = |predicate| state.hold(predicate);
         if column.is_few() {
-            gather_texts(&self.event.fields, &mut texts);
-            column.search_all(&texts.all, &mut hold);
+            if !std::mem::replace(&mut self.state.is_gathered, true) {
+                gather_texts(&self.event.fields, &mut texts.all);
+            }
+            column.search_all(&texts.all, &mut |predicate| self.state.hold(predicate));
         } else {
+            let state = &mut *self.state;
+            let mut hold = |predicate| state.hold(predicate);
             for_strings(&self.event.fields, &mut |value| {
                 column.search(value, &mut texts, &mut hold);
                 false
@@ -187,11 +187,30 @@ impl<'e> Evaluation<'_, 'e> {
         (is_certain || located.dotted).then_some((located, is_certain))
     }
 
+    #[inline]
     fn holds(&mut self, id: NodeId) -> bool {
         let programs = &self.source.programs;
-        let Some(node) = programs.node(id) else { return false };
+        let holds = &self.state.holds;
+        // Nearly all nodes are bits, and cost no call.
+        match programs.node(id) {
+            None => false,
+            Some(Node::Is(predicate)) => bits::has(holds, predicate),
+            Some(Node::AnyOf(span)) => {
+                programs.predicates(span).iter().any(|predicate| bits::has(holds, *predicate))
+            }
+            Some(Node::AllOf(span)) => {
+                programs.predicates(span).iter().all(|predicate| bits::has(holds, *predicate))
+            }
+            Some(node) => self.node_holds(node),
+        }
+    }
+
+    #[inline(never)]
+    fn node_holds(&mut self, node: Node) -> bool {
+        let programs = &self.source.programs;
         match node {
-            Node::Is(predicate) => bits::has(&self.state.holds, predicate),
+            // Answered above.
+            Node::Is(_) | Node::AnyOf(_) | Node::AllOf(_) => false,
             Node::IsAnywhere(slot, predicate) => {
                 self.search(slot);
                 bits::has(&self.state.holds, predicate)
@@ -211,14 +230,6 @@ impl<'e> Evaluation<'_, 'e> {
                     }
                 }
                 false
-            }
-            Node::AnyOf(span) => {
-                let holds = &self.state.holds;
-                programs.predicates(span).iter().any(|predicate| bits::has(holds, *predicate))
-            }
-            Node::AllOf(span) => {
-                let holds = &self.state.holds;
-                programs.predicates(span).iter().all(|predicate| bits::has(holds, *predicate))
             }
         }
     }
@@ -337,27 +348,27 @@ fn scan_value(
     slot: u32,
     value: &Value<'_>,
     state: &mut State,
-    texts: &mut Texts,
 ) -> Option<Remembered> {
+    let State { memo, holds, held, texts, .. } = state;
+    let mut hold = |predicate| {
+        if bits::insert(holds, predicate) {
+            held.push(predicate);
+        }
+    };
     if let Value::Text(text) = value
         && column.is_remembered()
     {
-        let State { memo, holds, held, .. } = state;
         let scan = |found: &mut Vec<Predicate>| {
             column.scan(value, texts, &mut |predicate| found.push(predicate));
             found.sort_unstable();
             found.dedup();
         };
         if let Some((found, at)) = memo.get(slot, text, scan) {
-            for predicate in found {
-                if bits::insert(holds, *predicate) {
-                    held.push(*predicate);
-                }
-            }
+            found.iter().copied().for_each(hold);
             return Some(at);
         }
     }
-    column.scan(value, texts, &mut |predicate| state.hold(predicate));
+    column.scan(value, texts, &mut hold);
     None
 }
 
@@ -415,23 +426,19 @@ fn for_values<'e>(
 }
 
 /// Puts all strings of an object into one text in lower case, [`BETWEEN`] behind each.
-fn gather_texts(object: &Object<'_>, texts: &mut Texts) {
-    let Texts { lower, all, .. } = texts;
+fn gather_texts(object: &Object<'_>, all: &mut String) {
     all.clear();
     for_strings(object, &mut |value| {
         if let Value::Text(text) = value {
-            all.push_str(text);
+            match text.is_ascii() {
+                true => all.push_str(text),
+                false => lower_into(text, all),
+            }
             all.push(BETWEEN);
         }
         false
     });
-    if all.is_ascii() {
-        all.make_ascii_lowercase();
-    } else {
-        lower.clear();
-        lower_into(all, lower);
-        std::mem::swap(lower, all);
-    }
+    all.make_ascii_lowercase();
 }
 
 /// Calls `found` for every string and number of the source's own fields, until it answers true.

@@ -17,34 +17,50 @@ use std::collections::HashMap;
 /// Up to so many bytes of a literal are its gram.
 const GRAM_BYTES: usize = 4;
 
+/// There is none for single bytes.
+const TABLES: usize = GRAM_BYTES - 1;
+
+/// The room of a set of all pairs of bytes.
+const PAIR_WORDS: usize = (1 << 16) / 64;
+
 /// How many places of the text are skipped at most. Each needs another gram of each literal.
 const STRIDE_MAX: usize = 8;
 
 /// How many grams the skipping may cost; more than that no longer stays in the first cache.
 const STRIDE_GRAMS_MAX: usize = 2048;
 
-/// The bits of a bitmap: so many for each gram, within bounds.
-const BITS_PER_GRAM: usize = 32;
-const BITMAP_BITS_MIN: usize = 512;
-const BITMAP_BITS_MAX: usize = 1 << 18;
+/// The bits of a bitmap: so many for each gram, as long as there is a bitmap of that size.
+const BITS_PER_GRAM: usize = 16;
+
+static NO_PAIRS: [u64; PAIR_WORDS] = [0; PAIR_WORDS];
 
 /// Literals, made ready to be looked for at once.
 #[derive(Debug, Default)]
 pub(super) struct Grams {
-    /// For grams of one to four bytes.
-    tables: [Table; GRAM_BYTES],
-    /// Which two bytes a gram of fewer than four ends with, as a set; empty if there are none.
-    short: Vec<u64>,
+    /// For grams of two, three and four bytes.
+    tables: [Table; TABLES],
+    /// Literals of one byte, each looked for by itself, with their ids.
+    bytes: Vec<(u8, u32)>,
+    /// Which two bytes a gram of fewer than four ends with, as a set.
+    short: Option<Box<[u64; PAIR_WORDS]>>,
     stride: usize,
     /// All literals, one behind the other.
     literals: Vec<u8>,
 }
 
+/// The hashes of grams, as a set of a size that is known when it is asked: the bit's place needs no
+/// check then.
+#[derive(Debug)]
+enum Bitmap {
+    Small(Box<[u64; 64]>),
+    Middle(Box<[u64; 512]>),
+    Large(Box<[u64; 4096]>),
+}
+
 /// The grams of one length.
 #[derive(Debug, Default)]
 struct Table {
-    bitmap: Vec<u64>,
-    shift: u32,
+    bitmap: Bitmap,
     /// By hash, with free slots: a gram and its range of `places`.
     slots: Vec<Slot>,
     places: Vec<Place>,
@@ -97,14 +113,19 @@ impl Grams {
         let room = (STRIDE_GRAMS_MAX / literals.len().max(1)).clamp(1, STRIDE_MAX);
         let stride = (shortest + 1).saturating_sub(GRAM_BYTES).clamp(1, room);
         let mut all = Vec::new();
-        let mut drafts: [Vec<(u32, Place)>; GRAM_BYTES] = Default::default();
+        let mut drafts: [Vec<(u32, Place)>; TABLES] = Default::default();
+        let mut single = Vec::new();
         let counts = count_grams(literals);
         for (literal, id) in literals {
             let bytes = literal.as_bytes();
+            if let [byte] = bytes {
+                single.push((*byte, *id));
+                continue;
+            }
             let start = all.len();
             all.extend_from_slice(bytes);
             let width = bytes.len().min(GRAM_BYTES);
-            let Some(draft) = width.checked_sub(1).and_then(|table| drafts.get_mut(table)) else {
+            let Some(draft) = width.checked_sub(2).and_then(|table| drafts.get_mut(table)) else {
                 continue;
             };
             let rarest = || rarest_offset(bytes, width, &counts);
@@ -121,49 +142,83 @@ impl Grams {
             }
         }
         let short = pairs(&drafts);
-        Self { tables: drafts.map(Table::new), short, stride, literals: all }
+        Self { tables: drafts.map(Table::new), bytes: single, short, stride, literals: all }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.literals.is_empty()
+        self.literals.is_empty() && self.bytes.is_empty()
     }
 
     /// Calls `found` with the id of each literal that the text contains, perhaps repeatedly.
     pub(super) fn scan<C: Comparison>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
-        if self.is_empty() {
-        } else if self.stride > 1 {
-            self.scan_strides::<C>(text, found);
-        } else if self.short.is_empty() {
-            self.scan_all::<C, false>(text, found);
-        } else {
-            self.scan_all::<C, true>(text, found);
+        for (byte, id) in &self.bytes {
+            let upper = byte.to_ascii_uppercase();
+            if memchr::memchr2(*byte, upper, text).is_some() {
+                found(*id);
+            }
+        }
+        if self.literals.is_empty() {
+            return;
+        }
+        let [.., four] = &self.tables;
+        if self.stride > 1 {
+            return self.scan_strides::<C>(text, found);
+        }
+        match &four.bitmap {
+            Bitmap::Small(set) => self.scan_in::<C, _>(text, set, found),
+            Bitmap::Middle(set) => self.scan_in::<C, _>(text, set, found),
+            Bitmap::Large(set) => self.scan_in::<C, _>(text, set, found),
         }
     }
 
-    fn scan_all<C: Comparison, const SHORT: bool>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
-        let [one, two, three, four] = &self.tables;
+    fn scan_in<C: Comparison, const WORDS: usize>(
+        &self,
+        text: &[u8],
+        set: &[u64; WORDS],
+        found: &mut impl FnMut(u32),
+    ) {
+        match &self.short {
+            Some(short) => self.scan_all::<C, _, true>(text, set, short, found),
+            None => self.scan_all::<C, _, false>(text, set, &NO_PAIRS, found),
+        }
+    }
+
+    fn scan_all<C: Comparison, const WORDS: usize, const SHORT: bool>(
+        &self,
+        text: &[u8],
+        set: &[u64; WORDS],
+        short: &[u64; PAIR_WORDS],
+        found: &mut impl FnMut(u32),
+    ) {
+        let [.., four] = &self.tables;
         // Too short a window has zeros in front, which no gram has.
         let mut window = 0_u32;
         for (at, byte) in text.iter().enumerate() {
             window = window << 8 | fold(*byte);
-            if four.may_have(window) {
+            if may_have(set, window) {
                 self.compare::<C>(four, window, at + 1, text, found);
             }
-            if !SHORT || !self.may_end_short(window) {
-                continue;
-            }
-            for (table, mask) in [(three, 0xff_ffff), (two, 0xffff), (one, 0xff)] {
-                if table.may_have(window & mask) {
-                    self.compare::<C>(table, window & mask, at + 1, text, found);
-                }
+            if SHORT && has_pair(short, window) {
+                self.compare_short::<C>(window, at + 1, text, found);
             }
         }
     }
 
-    #[inline]
-    fn may_end_short(&self, window: u32) -> bool {
-        let pair = window & 0xffff;
-        self.short.get(to_usize(pair >> 6)).is_some_and(|word| word >> (pair & 63) & 1 != 0)
+    /// Compares the literals of two and three bytes that may end at `end`.
+    #[inline(never)]
+    fn compare_short<C: Comparison>(
+        &self,
+        window: u32,
+        end: usize,
+        text: &[u8],
+        found: &mut impl FnMut(u32),
+    ) {
+        let [two, three, _] = &self.tables;
+        for (table, gram) in [(two, window & 0xffff), (three, window & 0xff_ffff)] {
+            if table.may_have(gram) {
+                self.compare::<C>(table, gram, end, text, found);
+            }
+        }
     }
 
     fn scan_strides<C: Comparison>(&self, text: &[u8], found: &mut impl FnMut(u32)) {
@@ -205,15 +260,9 @@ impl Grams {
 
 impl Table {
     fn new(mut draft: Vec<(u32, Place)>) -> Self {
-        if draft.is_empty() {
-            return Self { bitmap: vec![0], shift: 31, ..Self::default() };
-        }
         draft.sort_by_key(|(gram, _)| *gram);
-        let bits = (draft.len() * BITS_PER_GRAM).next_power_of_two();
-        let bits = bits.clamp(BITMAP_BITS_MIN, BITMAP_BITS_MAX);
         let mut table = Self {
-            bitmap: vec![0; bits / 64],
-            shift: 32 - bits.trailing_zeros(),
+            bitmap: Bitmap::with_room_for(draft.len()),
             slots: vec![Slot::default(); (draft.len() * 2).next_power_of_two()],
             places: Vec::with_capacity(draft.len()),
         };
@@ -221,10 +270,7 @@ impl Table {
             let Some((gram, _)) = same.first() else { continue };
             let start = to_u32(table.places.len());
             table.places.extend(same.iter().map(|(_, place)| *place));
-            let hash = to_usize(hash(*gram) >> table.shift);
-            if let Some(word) = table.bitmap.get_mut(hash / 64) {
-                *word |= 1 << (hash % 64);
-            }
+            table.bitmap.add(*gram);
             let slot = Slot { gram: *gram, start, end: to_u32(table.places.len()) };
             let mut at = table.slot_of(*gram);
             while table.slots.get(at).is_some_and(|slot| slot.end > 0) {
@@ -237,10 +283,12 @@ impl Table {
         table
     }
 
-    #[inline]
     fn may_have(&self, gram: u32) -> bool {
-        let hash = hash(gram) >> self.shift;
-        self.bitmap.get(to_usize(hash >> 6)).is_some_and(|word| word >> (hash & 63) & 1 != 0)
+        match &self.bitmap {
+            Bitmap::Small(set) => may_have(set, gram),
+            Bitmap::Middle(set) => may_have(set, gram),
+            Bitmap::Large(set) => may_have(set, gram),
+        }
     }
 
     fn slot_of(&self, gram: u32) -> usize {
@@ -261,24 +309,70 @@ impl Table {
     }
 }
 
-/// The last two bytes of all grams of fewer than four.
-fn pairs(drafts: &[Vec<(u32, Place)>; GRAM_BYTES]) -> Vec<u64> {
-    let [one, two, three, _] = drafts;
-    if one.is_empty() && two.is_empty() && three.is_empty() {
-        return Vec::new();
+impl Default for Bitmap {
+    fn default() -> Self {
+        Self::Small(Box::new([0; _]))
     }
-    let mut pairs = vec![0_u64; (1 << 16) / 64];
-    let mut add = |pair: u32| {
-        if let Some(word) = pairs.get_mut(to_usize((pair & 0xffff) >> 6)) {
+}
+
+impl Bitmap {
+    fn with_room_for(grams: usize) -> Self {
+        match grams * BITS_PER_GRAM {
+            0..=4_096 => Self::Small(Box::new([0; _])),
+            4_097..=32_768 => Self::Middle(Box::new([0; _])),
+            _ => Self::Large(Box::new([0; _])),
+        }
+    }
+
+    fn add(&mut self, gram: u32) {
+        match self {
+            Self::Small(set) => add(set, gram),
+            Self::Middle(set) => add(set, gram),
+            Self::Large(set) => add(set, gram),
+        }
+    }
+}
+
+/// Which word of a set and which bit of it stand for a gram.
+#[inline]
+const fn place_of<const WORDS: usize>(gram: u32) -> (u32, u32) {
+    let hash = hash(gram) >> (u32::BITS - u64::BITS.ilog2() - WORDS.ilog2());
+    (hash >> u64::BITS.ilog2(), hash & (u64::BITS - 1))
+}
+
+fn add<const WORDS: usize>(set: &mut [u64; WORDS], gram: u32) {
+    let (word, bit) = place_of::<WORDS>(gram);
+    if let Some(word) = set.get_mut(to_usize(word)) {
+        *word |= 1 << bit;
+    }
+}
+
+#[inline]
+fn may_have<const WORDS: usize>(set: &[u64; WORDS], gram: u32) -> bool {
+    let (word, bit) = place_of::<WORDS>(gram);
+    set.get(to_usize(word)).is_some_and(|word| word >> bit & 1 != 0)
+}
+
+#[inline]
+fn has_pair(short: &[u64; PAIR_WORDS], window: u32) -> bool {
+    let pair = window & 0xffff;
+    short.get(to_usize(pair >> 6)).is_some_and(|word| word >> (pair & 63) & 1 != 0)
+}
+
+/// The last two bytes of all grams of fewer than four.
+fn pairs(drafts: &[Vec<(u32, Place)>; TABLES]) -> Option<Box<[u64; PAIR_WORDS]>> {
+    let [two, three, _] = drafts;
+    if two.is_empty() && three.is_empty() {
+        return None;
+    }
+    let mut pairs = Box::new(NO_PAIRS);
+    for (gram, _) in two.iter().chain(three) {
+        let pair = gram & 0xffff;
+        if let Some(word) = pairs.get_mut(to_usize(pair >> 6)) {
             *word |= 1 << (pair & 63);
         }
-    };
-    two.iter().chain(three).for_each(|(gram, _)| add(*gram));
-    // Whatever stands before a single byte.
-    for (gram, _) in one {
-        (0..=0xff).for_each(|before| add(before << 8 | gram));
     }
-    pairs
+    Some(pairs)
 }
 
 /// How many literals have each gram of four bytes.

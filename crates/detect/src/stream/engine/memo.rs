@@ -48,6 +48,16 @@ pub(super) struct Memo {
     tallies: Vec<Tally>,
     /// How often entries were written.
     written: u64,
+    pub(super) counts: Remembering,
+}
+
+/// How often texts repeat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Remembering {
+    /// How many texts of fields were looked at that may be remembered.
+    pub texts: u64,
+    /// Of how many what they hold was known.
+    pub known: u64,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +99,7 @@ impl Memo {
         scan: impl FnOnce(&mut Vec<Predicate>),
     ) -> Option<(&[Predicate], Remembered)> {
         let tally = self.tallies.get_mut(to_usize(slot))?;
+        self.counts.texts += 1;
         if text.len() > TEXT_BYTES_MAX || !tally.is_on() {
             return None;
         }
@@ -104,6 +115,7 @@ impl Memo {
         };
         if let Some(way) = (0..WAYS).find(is_it) {
             tally.hits += 1;
+            self.counts.known += 1;
             let (entry, place) = (self.entries.get(first + way)?, to_u32(first + way));
             return Some((&entry.found, Remembered { place, written: entry.written }));
         }

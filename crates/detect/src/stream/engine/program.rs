@@ -10,6 +10,9 @@ use crate::sigma::test::Test;
 
 use super::column::Predicate;
 
+/// How much cheaper a negated node must be than others to be asked before them.
+const NEGATION_PENALTY: usize = 200;
+
 /// A node's number.
 pub(super) type NodeId = u32;
 
@@ -188,7 +191,10 @@ impl Programs {
         if let [only] = rest.as_slice() {
             return *only;
         }
-        rest.sort_by_cached_key(|node| self.cost(*node));
+        // What is negated holds nearly always, and decides nothing.
+        let is_negated = |node: NodeId| matches!(self.node(node), Some(Node::Not(_)));
+        let penalty = |node: NodeId| if is_negated(node) { NEGATION_PENALTY } else { 0 };
+        rest.sort_by_cached_key(|node| self.cost(*node) + penalty(*node));
         let span = self.add_children(&rest);
         self.add(of_nodes(span))
     }

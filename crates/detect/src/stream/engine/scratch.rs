@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) texts: Texts,
     /// The slots for which all strings were searched.
     pub(super) searched: Vec<u32>,
+    /// Whether the texts of all strings were put together.
+    pub(super) is_gathered: bool,
     /// How many events there were before.
     pub(super) events: u64,
 }
@@ -118,6 +120,7 @@ impl State {
             }
         }
         self.route.fill(0);
+        self.is_gathered = false;
         self.events += 1;
         self.searched.clear();
     }

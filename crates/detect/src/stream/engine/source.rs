@@ -17,6 +17,7 @@ use super::{
     compile::{About, Compiler},
     evaluate::Evaluation,
     keys::Keys,
+    memo::Remembering,
     necessary::Necessary,
     program::{Node, NodeId, Program, Programs, to_u32, to_usize},
     route::{GroupNeeds, Router},
@@ -136,6 +137,11 @@ impl Source {
             );
             scratch.state.clear();
         });
+    }
+
+    /// How often texts repeated in this thread.
+    pub(super) fn remembering(&self) -> Remembering {
+        scratch::with(self.number, self.sizes, |scratch| scratch.state.memo.counts)
     }
 
     /// The rule of a run, as it is bound to its fields.
