@@ -35,6 +35,10 @@ pub(crate) struct Settings {
     /// What is taken in by HTTP.
     #[serde(default)]
     pub(crate) ingest: Ingest,
+    /// How many matches of one detection become alerts, for each source and hour of event time. One alert
+    /// more says how many were held back; their events are stored all the same.
+    #[serde(default = "rule_matches")]
+    pub(crate) rule_matches_per_hour_max: u64,
     /// Who is told of alerts.
     #[serde(default)]
     pub(crate) receivers: Vec<Receiver>,
@@ -80,6 +84,10 @@ pub(crate) struct Collect {
     /// The most bytes a compressed file may unpack to.
     #[serde(default)]
     pub(crate) decompressed_bytes_max: Option<u64>,
+}
+
+const fn rule_matches() -> u64 {
+    base::limits::RULE_MATCHES_PER_HOUR_MAX
 }
 
 const fn one() -> u64 {
@@ -229,6 +237,10 @@ impl Settings {
         };
         if self.version != 1 {
             return wrong(format!("`version` is {}", self.version), "write `version: 1`");
+        }
+        if self.rule_matches_per_hour_max == 0 {
+            let help = "write how many may become alerts, or leave it out";
+            return wrong("`rule_matches_per_hour_max` can't be 0".into(), help);
         }
         let mistake = self.retention.mistake().or_else(|| self.maintenance.mistake());
         if let Some((message, help)) = mistake {

@@ -24,6 +24,8 @@ mod harness;
 mod http;
 #[path = "scenarios/lake.rs"]
 mod lake;
+#[path = "scenarios/noise.rs"]
+mod noise;
 #[path = "scenarios/reload.rs"]
 mod reload;
 #[path = "scenarios/s3.rs"]

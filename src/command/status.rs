@@ -69,6 +69,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
     ];
     output::rows(header, &rows, output);
     rule_errors(&status, output);
+    held_back(&status, output);
     Ok(crate::FINE)
 }
 
@@ -93,6 +94,27 @@ fn rule_errors(status: &Status, output: Output) {
         })
         .collect();
     output::rows(["rule", "events", "last event", "message", "file"], &rows, output);
+}
+
+/// Rules that match too much.
+fn held_back(status: &Status, output: Output) {
+    if status.held_back.is_empty() || output != Output::Table {
+        return;
+    }
+    output::line("\nrules that matched too often, so that not all of it became alerts:");
+    let rows: Vec<_> = status
+        .held_back
+        .iter()
+        .map(|rule| {
+            [
+                rule.title.clone(),
+                rule.count.to_string(),
+                rule.last_event.to_string(),
+                rule.file.clone(),
+            ]
+        })
+        .collect();
+    output::rows(["rule", "matches held back", "last event", "file"], &rows, output);
 }
 
 /// Every log source can be posted to; those that never were are not listed.

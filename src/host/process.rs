@@ -106,6 +106,7 @@ impl Host {
             buckets: self.buckets()?,
             http: self.http()?,
             maintenance: self.settings.maintenance.maintenance(&self.settings.retention),
+            rule_matches_per_hour_max: self.settings.rule_matches_per_hour_max,
             clock: Arc::clone(&self.clock),
             observer,
             once: false,

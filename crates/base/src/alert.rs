@@ -101,6 +101,15 @@ impl Match {
     pub fn is_silent(&self) -> bool {
         self.facts.as_ref().is_some_and(|facts| facts.is_silent)
     }
+
+    /// Leaves of it what correlations ask for: see [`Match::is_silent`]. `None` if they ask for
+    /// nothing.
+    #[must_use]
+    pub fn silenced(mut self) -> Option<Self> {
+        self.facts.as_mut()?.is_silent = true;
+        (self.reasons, self.dedup_values, self.event) = (Vec::new(), Vec::new(), String::new());
+        Some(self)
+    }
 }
 
 /// What correlations ask of a match.

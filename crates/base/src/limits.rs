@@ -77,6 +77,15 @@ pub const BATCH_MATCHES_MAX: usize = 20_000;
 /// How many matches one commit carries that are for correlations alone: they are a tenth as large.
 pub const BATCH_SILENT_MATCHES_MAX: usize = 200_000;
 
+/// How many matches of one rule raise alerts in an hour of event time from one source, where the
+/// settings do not say: more than anybody looks at, and a bound on what a rule that matches everything
+/// stores and sends.
+pub const RULE_MATCHES_PER_HOUR_MAX: u64 = 10_000;
+
+/// For how many rules and hours a batch hands on to the next how often they matched: some 20 KiB in its
+/// manifest. A rule in the stream takes one or two.
+pub const RULE_HOURS_MAX: usize = 256;
+
 /// How many quarantined records one commit carries at most, for the same reason.
 pub const BATCH_QUARANTINED_MAX: usize = 20_000;
 
@@ -389,6 +398,9 @@ pub const CORRELATION_JOURNAL_MAX: usize = 32;
 /// How many of the rules that could not be evaluated on some events the status names, those that
 /// failed most: it is read by people, and written anew every few seconds.
 pub const STATUS_RULE_ERRORS_MAX: usize = 100;
+
+/// How many of the rules whose matches were held back the status names, those with the most.
+pub const STATUS_RULES_HELD_BACK_MAX: usize = 100;
 
 /// How many matches a backtest keeps: about 1 KB each. A rule that finds more is not one to be looked
 /// at match by match.

@@ -47,6 +47,12 @@ pub struct Manifest {
     pub bytes: u64,
     /// How many matches it made.
     pub matches: u64,
+    /// How many more its events made that raise no alert, as their rules matched too often.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held_back: u64,
+    /// How often rules matched in the latest hours, in this batch and the source's earlier ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rule_hours: Vec<RuleHour>,
     /// The earliest event time in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_min: Option<Timestamp>,
@@ -68,6 +74,22 @@ pub struct Manifest {
     /// How far the source is read, in the source's own form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Box<RawValue>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// How often a rule matched in an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHour {
+    /// The rule's id.
+    pub rule: String,
+    /// When the hour begins, by the events' time.
+    pub hour: Timestamp,
+    /// How often, with what was held back.
+    pub matches: u64,
 }
 
 /// The raw bytes of a batch.

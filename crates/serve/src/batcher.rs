@@ -9,16 +9,17 @@ use std::{io, sync::Arc};
 use base::{
     Event, EventId, Match, ObjectHash, Place, Problem, Quarantined, Report, Timestamp, limits,
 };
-use decode::{At, Decoder, Frame, FrameState, Framer, Header, Reject};
+use decode::{At, Decoder, Frame, FrameState, Framer, Header, Reject, Scratch};
 use detect::Matcher;
 use lake::{
     LakeError,
-    batch::{ColdWriter, Segment},
+    batch::{ColdWriter, RuleHour, Segment},
     write::{TableWriter, Written},
 };
 
 use crate::{
     budget::{Budget, Share},
+    rule_limit::{Closed, HeldBack, RuleLimit},
     spill::Spill,
 };
 
@@ -69,6 +70,8 @@ pub(crate) struct Recipe {
     pub(crate) own: arrow::datatypes::Fields,
     /// What all batches may take.
     pub(crate) budget: Arc<Budget>,
+    /// How often rules may match, and did in the batches before.
+    pub(crate) limit: RuleLimit,
     /// Decode only, for measuring: nothing is matched or encoded.
     pub(crate) decode_only: bool,
 }
@@ -92,6 +95,8 @@ pub(crate) struct Batcher {
     /// How many bytes the matches take.
     match_bytes: usize,
     share: Share,
+    /// The decoder's memory, from record to record.
+    scratch: Scratch,
 }
 
 /// A batch's parts, finished.
@@ -104,6 +109,8 @@ pub(crate) struct Finished {
     pub(crate) records: u64,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) matches: Vec<Match>,
+    pub(crate) rule_hours: Vec<RuleHour>,
+    pub(crate) held_back: Vec<HeldBack>,
     pub(crate) spills: Vec<Spill>,
     pub(crate) time_min: Option<Timestamp>,
     pub(crate) time_max: Option<Timestamp>,
@@ -117,6 +124,7 @@ impl Batcher {
             writer,
             share: Share::new(Arc::clone(&recipe.budget)),
             match_bytes: 0,
+            scratch: Scratch::default(),
             recipe,
             cold: ColdWriter::new()?,
             quarantined: Vec::new(),
@@ -241,11 +249,13 @@ impl Batcher {
             ingest_time: now,
             header,
         };
-        let event = match decoder.decode(bytes, &at) {
-            Ok(event) => event,
-            Err(problem) => return self.reject(object, (offset, bytes), header, &problem, now),
-        };
-        self.event(&event, bytes.len());
+        // Taken out while an event borrows from it.
+        let mut scratch = std::mem::take(&mut self.scratch);
+        match decoder.decode_in(bytes, &at, &mut scratch) {
+            Ok(event) => self.event(&event, bytes.len()),
+            Err(problem) => self.reject(object, (offset, bytes), header, &problem, now),
+        }
+        self.scratch = scratch;
     }
 
     fn event(&mut self, event: &Event<'_>, bytes: usize) {
@@ -257,6 +267,7 @@ impl Batcher {
         self.time_max = Some(self.time_max.map_or(event.time, |time| time.max(event.time)));
         let before = self.matches.len();
         self.recipe.matcher.evaluate(event, &mut self.matches);
+        self.recipe.limit.apply(&mut self.matches, before);
         for found in self.matches.iter().skip(before) {
             self.silent += usize::from(found.is_silent());
             self.match_bytes += found.event.len();
@@ -379,8 +390,10 @@ impl Batcher {
     }
 
     /// Closes the files.
-    pub(crate) fn finish(self) -> Result<Finished, LakeError> {
+    pub(crate) fn finish(mut self) -> Result<Finished, LakeError> {
         let cold_bytes = self.cold.bytes();
+        let Closed { rule_hours, held_back } = self.recipe.limit.close();
+        self.matches.extend(held_back.iter().map(HeldBack::alert));
         Ok(Finished {
             rows: self.writer.rows(),
             written: self.writer.finish()?,
@@ -389,6 +402,8 @@ impl Batcher {
             records: self.records,
             quarantined: self.quarantined,
             matches: self.matches,
+            rule_hours,
+            held_back,
             spills: self.spills,
             time_min: self.time_min,
             time_max: self.time_max,

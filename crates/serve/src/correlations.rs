@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base::{Clock, Match, Problem, Report, StateError, StateStore, Timestamp, fault, limits};
 use detect::{Correlation, Correlator, RestoreError};
-use lake::{Lake, LakeError, layout};
+use lake::{Lake, LakeError, batch::RuleHour, layout};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -23,6 +23,8 @@ use crate::{
     ServeError,
     happening::{Happening, Observer},
     lane::blocking,
+    rule_limit::{Closed, HeldBack, RuleLimit, note_held_back},
+    status::Board,
 };
 
 /// Under which name the matches that correlations make are committed. No source has it: their names
@@ -38,13 +40,21 @@ const MATCHES_AT_A_TIME: usize = 128;
 /// The version of the journal and of snapshots.
 const VERSION: u32 = 1;
 
-/// Correlations, and where their state is.
+/// Where the state of correlations is, and who hears of them.
 #[derive(Debug)]
-pub(crate) struct Correlations {
+pub(crate) struct Surroundings {
     pub(crate) lake: Arc<Lake>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) rule_matches_per_hour_max: u64,
+}
+
+/// Correlations, and what they know.
+#[derive(Debug)]
+pub(crate) struct Correlations {
+    around: Surroundings,
     rules: Vec<Arc<Correlation>>,
     /// `None` until it is first needed, and after a write whose outcome is not known.
     opened: Option<Opened>,
@@ -56,6 +66,7 @@ pub(crate) struct Correlations {
 #[derive(Debug)]
 struct Opened {
     correlator: Correlator,
+    limit: RuleLimit,
     head: Head,
     version: Option<String>,
     /// For each source, the last batch that was taken in.
@@ -100,18 +111,15 @@ struct Snapshot {
     version: u32,
     number: u64,
     applied: BTreeMap<String, u64>,
+    /// How often correlations matched lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rule_hours: Vec<RuleHour>,
     correlator: Box<RawValue>,
 }
 
 impl Correlations {
-    pub(crate) fn new(
-        lake: Arc<Lake>,
-        state: Arc<dyn StateStore>,
-        clock: Arc<dyn Clock>,
-        observer: Arc<dyn Observer>,
-        rules: Vec<Arc<Correlation>>,
-    ) -> Self {
-        Self { lake, state, clock, observer, rules, opened: None, told: BTreeMap::new() }
+    pub(crate) const fn new(around: Surroundings, rules: Vec<Arc<Correlation>>) -> Self {
+        Self { around, rules, opened: None, told: BTreeMap::new() }
     }
 
     /// Goes on with other rules: those that are the same before and after keep what they know.
@@ -147,7 +155,7 @@ impl Correlations {
         if last.is_some_and(|last| *last >= number) {
             return Ok(None);
         }
-        let now = self.clock.now();
+        let now = self.around.clock.now();
         self.note(now, Some((source.to_owned(), number))).await?;
         // Taken out, so that nothing half done is left if this is not polled to its end.
         let Some(mut opened) = self.opened.take() else { return Ok(None) };
@@ -165,7 +173,7 @@ impl Correlations {
         if let Some(made) = self.undone().await? {
             return Ok(Some(made));
         }
-        let now = self.clock.now();
+        let now = self.around.clock.now();
         let Some(opened) = &mut self.opened else { return Ok(None) };
         let is_over = if in_any_case {
             opened.correlator.waiting() > 0
@@ -203,9 +211,11 @@ impl Correlations {
         Ok(self.opened.as_ref().and_then(|opened| opened.made.clone()))
     }
 
-    fn made(&mut self, matches: Vec<Match>) -> Option<Made> {
+    fn made(&mut self, found: Vec<Match>) -> Option<Made> {
         self.tell_losses();
         let opened = self.opened.as_mut()?;
+        let (matches, held_back) = opened.limited(found);
+        note_held_back(&self.around.board, self.around.observer.as_ref(), &held_back);
         let number = opened.head.last;
         opened.made = Some(Made { number, matches });
         opened.made.clone()
@@ -219,7 +229,7 @@ impl Correlations {
         head.entries.push(Entry { number: head.last, now, batch });
         let bytes = serde_json::to_vec(&head).unwrap_or_default();
         let version = opened.version.as_deref();
-        match self.state.compare_and_set(HEAD, version, &bytes).await {
+        match self.around.state.compare_and_set(HEAD, version, &bytes).await {
             Ok(version) => {
                 (opened.head, opened.version) = (head, Some(version));
                 fault::reach(fault::Point::Noted);
@@ -236,7 +246,7 @@ impl Correlations {
     /// Reads the state, and does again what the journal says. State that nobody wrote is reported and
     /// begun anew: without it correlations forget, with it events would wait for ever.
     async fn open(&mut self) -> Result<Opened, Problem> {
-        let found = self.state.get(HEAD).await.map_err(state_error)?;
+        let found = self.around.state.get(HEAD).await.map_err(state_error)?;
         let version = found.as_ref().map(|found| found.version.clone());
         let read = match found {
             None => Ok(Head::default()),
@@ -250,15 +260,15 @@ impl Correlations {
             Ok(opened) => opened,
             Err(Failed::Unreadable(reason)) => {
                 let report = Problem::from(ServeError::CorrelationState { reason }).report();
-                tell(self.observer.as_ref(), &report);
-                Opened::new(&self.rules, Head::default())
+                tell(self.around.observer.as_ref(), &report);
+                self.begin(Head::default())
             }
             Err(Failed::Problem(problem)) => return Err(problem),
         };
         opened.version = version;
         opened.head.version = VERSION;
         // Numbers are never used twice, whatever became of the journal.
-        let committed = crate::alerts::last_number(&self.lake, SOURCE).await?;
+        let committed = crate::alerts::last_number(&self.around.lake, SOURCE).await?;
         opened.head.last = opened.head.last.max(committed);
         // All entries but the last are done, and perhaps the last too.
         let is_undone = |made: &Made| made.number > committed && !made.matches.is_empty();
@@ -266,29 +276,41 @@ impl Correlations {
         Ok(opened)
     }
 
+    fn begin(&self, head: Head) -> Opened {
+        Opened::new(&self.rules, head, self.limit(&[]))
+    }
+
+    fn limit(&self, rule_hours: &[RuleHour]) -> RuleLimit {
+        RuleLimit::new(SOURCE, self.around.rule_matches_per_hour_max, rule_hours)
+    }
+
     async fn resume(&self, head: Head) -> Result<Opened, Failed> {
-        let mut opened = Opened::new(&self.rules, head);
+        let mut opened = self.begin(head);
         if let Some(number) = opened.head.snapshot {
             let key = layout::correlations(number);
-            let address = self.lake.address(&key);
-            let bytes = self.lake.get(&key).await?;
+            let address = self.around.lake.address(&key);
+            let bytes = self.around.lake.get(&key).await?;
             let bytes = bytes.ok_or_else(|| Failed::Unreadable(format!("{address} is missing")))?;
             let snapshot: Snapshot = read(&address, &bytes)?;
             match opened.correlator.restore(snapshot.correlator.get().as_bytes()) {
-                Ok(()) => opened.applied = snapshot.applied,
+                Ok(()) => {
+                    opened.applied = snapshot.applied;
+                    opened.limit = self.limit(&snapshot.rule_hours);
+                }
                 Err(error @ RestoreError::Newer(_)) => return Err(newer(&address, &error)),
                 Err(error) => return Err(Failed::Unreadable(format!("{address}: {error}"))),
             }
         }
         for entry in opened.head.entries.clone() {
-            let matches = match entry.batch {
+            let found = match entry.batch {
                 None => opened.correlator.settle(),
                 Some((source, number)) => {
-                    let matches = self.lake.matches(&source, number).await?;
+                    let matches = self.around.lake.matches(&source, number).await?;
                     opened.applied.insert(source, number);
                     opened.process(&matches, entry.now).await
                 }
             };
+            let (matches, _) = opened.limited(found);
             opened.made = Some(Made { number: entry.number, matches });
         }
         Ok(opened)
@@ -309,11 +331,16 @@ impl Correlations {
             reason: error.to_string(),
         };
         let correlator = RawValue::from_string(correlator).map_err(encode)?;
-        let snapshot =
-            Snapshot { version: VERSION, number, applied: opened.applied.clone(), correlator };
+        let snapshot = Snapshot {
+            version: VERSION,
+            number,
+            applied: opened.applied.clone(),
+            rule_hours: opened.limit.close().rule_hours,
+            correlator,
+        };
         let key = layout::correlations(number);
         let bytes = serde_json::to_vec(&snapshot).map_err(encode)?;
-        if let Err(error) = self.lake.put(&key, bytes.into()).await {
+        if let Err(error) = self.around.lake.put(&key, bytes.into()).await {
             self.opened = Some(opened);
             return Err(error.into());
         }
@@ -322,12 +349,12 @@ impl Correlations {
         let bytes = serde_json::to_vec(&head).unwrap_or_default();
         let version = opened.version.as_deref();
         // After a failure, what is there decides: the state is read again.
-        let version = self.state.compare_and_set(HEAD, version, &bytes).await;
+        let version = self.around.state.compare_and_set(HEAD, version, &bytes).await;
         opened.version = Some(version.map_err(state_error)?);
         let old = std::mem::replace(&mut opened.head, head).snapshot;
         self.opened = Some(opened);
         if let Some(old) = old.filter(|old| *old != number) {
-            self.lake.delete(&layout::correlations(old)).await?;
+            self.around.lake.delete(&layout::correlations(old)).await?;
         }
         Ok(())
     }
@@ -348,16 +375,24 @@ impl Correlations {
                     hurried: counts.hurried,
                     evicted: counts.evicted,
                 });
-                tell(self.observer.as_ref(), &report.report());
+                tell(self.around.observer.as_ref(), &report.report());
             }
         }
     }
 }
 
 impl Opened {
-    fn new(rules: &[Arc<Correlation>], head: Head) -> Self {
+    fn new(rules: &[Arc<Correlation>], head: Head, limit: RuleLimit) -> Self {
         let correlator = Correlator::new(rules);
-        Self { correlator, head, version: None, applied: BTreeMap::new(), made: None }
+        Self { correlator, limit, head, version: None, applied: BTreeMap::new(), made: None }
+    }
+
+    /// What of an entry's matches becomes alerts, with the one that says what does not.
+    fn limited(&mut self, mut matches: Vec<Match>) -> (Vec<Match>, Vec<HeldBack>) {
+        self.limit.apply(&mut matches, 0);
+        let Closed { held_back, .. } = self.limit.close();
+        matches.extend(held_back.iter().map(HeldBack::alert));
+        (matches, held_back)
     }
 
     async fn process(&mut self, matches: &[Match], now: Timestamp) -> Vec<Match> {

@@ -67,6 +67,23 @@ pub enum ServeError {
         /// See [`detect::Counts::evicted`].
         evicted: u64,
     },
+    /// A rule matches so often that not all of it becomes alerts.
+    #[error(
+        "`{title}` matches more than {per_hour} events of `{source_name}` in an hour: {held_back} \
+         matches were held back so far"
+    )]
+    RuleLimit {
+        /// The rule's title.
+        title: String,
+        /// Its file.
+        file: String,
+        /// The source.
+        source_name: String,
+        /// How many of its matches the batch held back that was the first to do so.
+        held_back: u64,
+        /// How many become alerts in an hour.
+        per_hour: u64,
+    },
     /// The query of a lookup table can't be run.
     #[error("the query of the lookup table `{table}` can't be run: {reason}")]
     LookupQuery {
@@ -93,13 +110,17 @@ impl Explain for ServeError {
             Self::Task { .. } => "DAB0705",
             Self::NoSuchRecord { .. } => "DAB0706",
             Self::LookupQuery { .. } => "DAB0286",
+            Self::RuleLimit { .. } => "DAB0709",
             Self::CorrelationLosses { .. } => "DAB0236",
             Self::CorrelationState { .. } => "DAB0237",
         })
     }
 
     fn place(&self) -> Option<Place> {
-        None
+        match self {
+            Self::RuleLimit { file, .. } if !file.is_empty() => Some(Place::Object(file.clone())),
+            _ => None,
+        }
     }
 
     fn help(&self) -> Option<String> {
@@ -126,6 +147,9 @@ impl Explain for ServeError {
             }
             Self::LookupQuery { .. } => {
                 "try the query with `dab sql`; until it runs, the table stays as it was".into()
+            }
+            Self::RuleLimit { .. } => {
+                "make the rule narrower; `dab backtest` shows what it matches".into()
             }
             Self::NoSuchRecord { .. } => "`dab quarantine list` shows the ids".into(),
         })

@@ -8,7 +8,7 @@ use decode::Decoder;
 use detect::Reloadable;
 use lake::{
     Lake, LakeError,
-    batch::{Batch, Cold, MANIFEST_VERSION, Manifest},
+    batch::{Batch, Cold, MANIFEST_VERSION, Manifest, RuleHour},
     layout,
     schema::{declared_fields, with_declared},
     table::{Commit, Outcome, Table},
@@ -22,6 +22,7 @@ use crate::{
     budget::Budget,
     happening::{Happening, Observer},
     reload::CurrentTables,
+    rule_limit::{RuleLimit, note_held_back},
     status::Board,
 };
 
@@ -43,8 +44,10 @@ pub(crate) struct Stages {
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) board: Board,
+    pub(crate) board: Arc<Board>,
     pub(crate) budget: Arc<Budget>,
+    /// How many matches of a rule become alerts, for each source and hour of event time.
+    pub(crate) rule_matches_per_hour_max: u64,
     pub(crate) stop: Stop,
     /// Read what is there, then end.
     pub(crate) once: bool,
@@ -76,6 +79,8 @@ pub(crate) struct Lane {
     table: Arc<Table>,
     /// The last batch that is committed; 0 before the first.
     number: u64,
+    /// How often rules matched lately, up to that batch.
+    rule_hours: Vec<RuleHour>,
 }
 
 impl Lane {
@@ -92,7 +97,8 @@ impl Lane {
             status.log_source.clone_from(&log_source.name);
             status.table.clone_from(&log_source.table);
         });
-        let mut lane = Self { stages, source: source.to_owned(), decoder, table, number: 0 };
+        let (source, rule_hours) = (source.to_owned(), Vec::new());
+        let mut lane = Self { stages, source, decoder, table, number: 0, rule_hours };
         let manifest = lane.resume().await?;
         Ok((lane, manifest))
     }
@@ -101,6 +107,7 @@ impl Lane {
     pub(crate) async fn resume(&mut self) -> Result<Option<Manifest>, Problem> {
         let last = self.table.last_commit_of(&app(&self.source)).await?;
         self.number = last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0);
+        self.rule_hours.clear();
         // What a batch that never happened left in the quarantine is no part of it.
         let log_source = &self.decoder.log_source().name;
         let never = layout::quarantine(log_source, &self.source, self.number + 1);
@@ -110,6 +117,7 @@ impl Lane {
         }
         let lake = &self.stages.lake;
         let manifest = lake.manifest(&self.source, self.number).await?;
+        self.rule_hours.clone_from(&manifest.rule_hours);
         let alerts = &self.stages.alerts;
         if manifest.matches > 0 && !alerts.has(&self.source, self.number).await? {
             let matches = lake.matches(&self.source, self.number).await?;
@@ -127,6 +135,11 @@ impl Lane {
             matcher: Arc::clone(&self.stages.matcher) as _,
             own,
             budget: Arc::clone(&self.stages.budget),
+            limit: RuleLimit::new(
+                &self.source,
+                self.stages.rule_matches_per_hour_max,
+                &self.rule_hours,
+            ),
             decode_only: self.stages.decode_only,
         };
         Ok(Batcher::new(recipe).map_err(|error| ServeError::Task {
@@ -144,9 +157,11 @@ impl Lane {
         replayed: Vec<String>,
     ) -> Result<Manifest, NotCommitted> {
         fault::reach(fault::Point::Begin);
-        let finished = blocking(&self.source, move || batcher.finish()).await??;
+        let mut finished = blocking(&self.source, move || batcher.finish()).await??;
+        let held_back = std::mem::take(&mut finished.held_back);
         let number = self.number + 1;
         let (mut batch, own, files, spills) = self.assemble(number, finished, checkpoint, replayed);
+        batch.manifest.held_back = held_back.iter().map(|held| held.count).sum();
         for spill in spills {
             let uploaded = self.upload(spill).await;
             uploaded?;
@@ -161,6 +176,8 @@ impl Lane {
         self.number = number;
         fault::reach(fault::Point::Committed);
         let Batch { manifest, quarantined, matches, .. } = batch;
+        self.rule_hours.clone_from(&manifest.rule_hours);
+        note_held_back(&self.stages.board, self.stages.observer.as_ref(), &held_back);
         self.tell(&manifest, quarantined.first().map(|record| &record.problem));
         let alerts = self.alert(number, &matches).await?;
         fault::reach(fault::Point::Done);
@@ -191,6 +208,8 @@ impl Lane {
             quarantined: finished.quarantined.len() as u64,
             bytes: finished.cold_bytes,
             matches: finished.matches.len() as u64,
+            held_back: 0,
+            rule_hours: finished.rule_hours,
             time_min: finished.time_min,
             time_max: finished.time_max,
             cold: segments.map(|segments| Cold { key, bytes_stored: 0, segments }),

@@ -27,7 +27,7 @@ use crate::{
     alerts::{Alerts, deliver, deliver_round, end_waits},
     api::{self, Api, Token},
     bucket_lane::{self, BucketSpec},
-    correlations::Correlations,
+    correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
     lane::{Lane, Stages},
     maintenance::{Maintenance, maintain},
@@ -63,6 +63,9 @@ pub struct Parts {
     pub http: Option<(String, Vec<Token>)>,
     /// How the lake is looked after while it runs; `None`: not at all.
     pub maintenance: Option<Maintenance>,
+    /// How many matches of a rule become alerts, for each source and hour of event time; one more says
+    /// that there are others. [`base::limits::RULE_MATCHES_PER_HOUR_MAX`] where nobody says.
+    pub rule_matches_per_hour_max: u64,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who watches.
@@ -144,13 +147,23 @@ type Decoders = BTreeMap<String, Arc<Decoder>>;
 /// Joins the stages.
 pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders), Problem> {
     let decoders = parts.decoders.iter().map(|d| (d.log_source().name.clone(), Arc::clone(d)));
-    let correlations = Correlations::new(
-        Arc::clone(&parts.lake),
-        Arc::clone(&parts.state),
-        Arc::clone(&parts.clock),
-        Arc::clone(&parts.observer),
-        parts.detections.correlations,
-    );
+    let status = Status {
+        version: 1,
+        started: parts.clock.now(),
+        detections: parts.detections.matcher.rules().len(),
+        project_problems: parts.detections.problems.len(),
+        ..Status::default()
+    };
+    let board = Arc::new(Board::new(status));
+    let surroundings = Surroundings {
+        lake: Arc::clone(&parts.lake),
+        state: Arc::clone(&parts.state),
+        clock: Arc::clone(&parts.clock),
+        observer: Arc::clone(&parts.observer),
+        board: Arc::clone(&board),
+        rule_matches_per_hour_max: parts.rule_matches_per_hour_max,
+    };
+    let correlations = Correlations::new(surroundings, parts.detections.correlations);
     let alerts = Alerts {
         lake: Arc::clone(&parts.lake),
         deduplicator: Deduplicator::new(Arc::clone(&parts.state), Arc::clone(&parts.clock)),
@@ -160,20 +173,14 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         posted: Notify::new(),
         turn: Mutex::new(correlations),
     };
-    let status = Status {
-        version: 1,
-        started: parts.clock.now(),
-        detections: parts.detections.matcher.rules().len(),
-        project_problems: parts.detections.problems.len(),
-        ..Status::default()
-    };
     let stages = Stages {
         lake: parts.lake,
         alerts: Arc::new(alerts),
-        board: Board::new(status),
+        board,
         budget: Arc::default(),
         matcher: Arc::new(Reloadable::new(parts.detections.matcher)),
         lookups: CurrentTables::new(parts.detections.lookups),
+        rule_matches_per_hour_max: parts.rule_matches_per_hour_max,
         clock: parts.clock,
         observer: parts.observer,
         stop,

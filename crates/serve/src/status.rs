@@ -9,6 +9,8 @@ use base::{Report, Timestamp, limits};
 use lake::{Lake, LakeError, batch::Manifest};
 use serde::{Deserialize, Serialize};
 
+use crate::rule_limit::HeldBack;
+
 /// The key of the status in the lake.
 const STATUS_KEY: &str = "status.json";
 
@@ -38,6 +40,10 @@ pub struct Status {
     /// most first; at most [`limits::STATUS_RULE_ERRORS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rule_errors: Vec<RuleErrors>,
+    /// The rules of whose matches some were held back since the process began, those with the most
+    /// first; at most [`limits::STATUS_RULES_HELD_BACK_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<RuleHeldBack>,
     /// The sources, by name.
     pub sources: BTreeMap<String, SourceStatus>,
 }
@@ -61,6 +67,21 @@ pub struct RuleErrors {
     pub message: String,
 }
 
+/// A rule that matched so often that some of its matches were held back: they raised no alert.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleHeldBack {
+    /// Its id.
+    pub rule: String,
+    /// Its title.
+    pub title: String,
+    /// Its file.
+    pub file: String,
+    /// How many matches.
+    pub count: u64,
+    /// The latest time of their events.
+    pub last_event: Timestamp,
+}
+
 /// A source. Counts are since the process began.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceStatus {
@@ -78,6 +99,9 @@ pub struct SourceStatus {
     pub bytes: u64,
     /// How many matches its events made.
     pub matches: u64,
+    /// How many more were held back, as their rules matched too often.
+    #[serde(default)]
+    pub held_back: u64,
     /// How many alerts these raised.
     pub alerts: u64,
     /// Events each second over the last [`RATE_SECONDS`].
@@ -109,13 +133,20 @@ struct Inner {
     recent: BTreeMap<String, VecDeque<(Timestamp, u64)>>,
     /// The ids of the rules that could not be evaluated on some events.
     failing: HashSet<String>,
+    /// What was held back, by the rule's id.
+    held_back: BTreeMap<String, RuleHeldBack>,
     changed: bool,
 }
 
 impl Board {
     pub(crate) fn new(status: Status) -> Self {
-        let (recent, failing) = (BTreeMap::new(), HashSet::new());
-        Self(Mutex::new(Inner { status, recent, failing, changed: true }))
+        Self(Mutex::new(Inner {
+            status,
+            recent: BTreeMap::new(),
+            failing: HashSet::new(),
+            held_back: BTreeMap::new(),
+            changed: true,
+        }))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -146,6 +177,24 @@ impl Board {
         new
     }
 
+    /// Counts matches that were held back.
+    pub(crate) fn held_back(&self, held: &HeldBack) {
+        let mut inner = self.inner();
+        inner.changed = true;
+        let of_rule = inner.held_back.entry(held.rule.id.clone()).or_default();
+        *of_rule = RuleHeldBack {
+            rule: held.rule.id.clone(),
+            title: held.rule.title.clone(),
+            file: held.rule.file.clone(),
+            count: of_rule.count + held.count,
+            last_event: of_rule.last_event.max(held.to),
+        };
+        let mut all = inner.held_back.values().cloned().collect::<Vec<_>>();
+        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.rule.cmp(&b.rule)));
+        all.truncate(limits::STATUS_RULES_HELD_BACK_MAX);
+        inner.status.held_back = all;
+    }
+
     pub(crate) fn stopped(&self, now: Timestamp) {
         let mut inner = self.inner();
         inner.status.stopped = Some(now);
@@ -169,6 +218,7 @@ impl Board {
         source.quarantined += manifest.quarantined;
         source.bytes += manifest.bytes;
         source.matches += manifest.matches;
+        source.held_back += manifest.held_back;
         source.alerts += alerts as u64;
         source.last_commit = Some(now);
         if let Some(latest) = manifest.time_max {

@@ -147,6 +147,7 @@ impl Building {
             buckets: vec![self.spec("./logs")],
             http: None,
             maintenance: None,
+            rule_matches_per_hour_max: limits::RULE_MATCHES_PER_HOUR_MAX,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,
             once: true,
