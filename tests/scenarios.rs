@@ -28,5 +28,7 @@ mod lake;
 mod noise;
 #[path = "scenarios/reload.rs"]
 mod reload;
+#[path = "scenarios/replay.rs"]
+mod replay;
 #[path = "scenarios/s3.rs"]
 mod s3;

@@ -81,21 +81,10 @@ impl Host {
     ) -> Result<Parts, Problem> {
         let lake = self.lake()?;
         let state = lake.state()?;
-        let mut decoders = Vec::new();
-        for source in &project.log_sources {
-            match Decoder::new(source.clone()) {
-                Ok(decoder) => decoders.push(Arc::new(decoder)),
-                Err(mut errors) => {
-                    if let Some(error) = errors.pop() {
-                        return Err(error.into());
-                    }
-                }
-            }
-        }
         Ok(Parts {
             lake,
             state,
-            decoders,
+            decoders: Self::decoders(project)?,
             detections: detections(project),
             newer_detections: Some(Arc::new(Watch::new(
                 self.detections(),
@@ -112,6 +101,22 @@ impl Host {
             once: false,
             decode_only: false,
         })
+    }
+
+    /// The log sources, compiled.
+    pub(crate) fn decoders(project: &Project) -> Result<Vec<Arc<Decoder>>, Problem> {
+        let mut decoders = Vec::new();
+        for source in &project.log_sources {
+            match Decoder::new(source.clone()) {
+                Ok(decoder) => decoders.push(Arc::new(decoder)),
+                Err(mut errors) => {
+                    if let Some(error) = errors.pop() {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+        Ok(decoders)
     }
 
     fn location(&self, text: &str) -> Result<Location, Problem> {

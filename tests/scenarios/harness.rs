@@ -131,8 +131,9 @@ impl Project {
         peak
     }
 
-    /// Every batch's ledger line adds up.
+    /// Every batch's ledger line adds up, by itself and with what is stored.
     pub(crate) fn ledger_adds_up(&self) {
+        self.ok(&["lake", "reconcile", "--unpack"]);
         let batches = self.path().join("lake/batches");
         for source in fs::read_dir(batches).unwrap() {
             for file in fs::read_dir(source.unwrap().path()).unwrap() {

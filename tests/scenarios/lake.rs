@@ -161,7 +161,7 @@ fn retention_drops_what_the_settings_say() {
     assert!(said.starts_with("error[DAB0103]: `warm_days` and `cold_days` can't be 0\n"), "{said}");
 }
 
-fn cold_objects(project: &Project) -> Vec<PathBuf> {
+pub(crate) fn cold_objects(project: &Project) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![project.path().join("lake/cold")];
     while let Some(folder) = folders.pop() {

@@ -31,6 +31,8 @@ pub enum Point {
     Rewritten,
     /// Compaction is committed, but the log has no checkpoint after it.
     Compacted,
+    /// Rows that were made anew are in the place of the old ones, but nothing else is done.
+    Exchanged,
     /// Days are dropped from a table, but their files are there.
     Dropped,
     /// Some of the files that no longer count are removed.
@@ -39,7 +41,7 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order in which a batch passes them; then those of upkeep.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Begin,
         Self::Staged,
         Self::Uploaded,
@@ -50,6 +52,7 @@ impl Point {
         Self::Done,
         Self::Rewritten,
         Self::Compacted,
+        Self::Exchanged,
         Self::Dropped,
         Self::Vacuumed,
     ];
@@ -68,6 +71,7 @@ impl Point {
             Self::Done => "done",
             Self::Rewritten => "rewritten",
             Self::Compacted => "compacted",
+            Self::Exchanged => "exchanged",
             Self::Dropped => "dropped",
             Self::Vacuumed => "vacuumed",
         }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use base::{Match, Quarantined, Timestamp};
+use base::{Match, ObjectHash, Quarantined, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -68,6 +68,9 @@ pub struct Manifest {
     /// The ids of the quarantined records that it replayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replayed: Vec<String>,
+    /// Which records of which objects it dealt with. Those that it replayed are in none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
     /// How often a value had another type than its column, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conflicts: BTreeMap<String, u64>,
@@ -79,6 +82,63 @@ pub struct Manifest {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+impl Manifest {
+    /// Why it does not add up, if it does not: its records are its rows and quarantined records.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<String> {
+        let Self { records, rows, quarantined, .. } = self;
+        (*records != rows + quarantined).then(|| {
+            format!(
+                "{records} records came in, and became {rows} rows and {quarantined} quarantined"
+            )
+        })
+    }
+}
+
+/// A stretch of an object whose records a batch dealt with: those that begin at `from` or later, and
+/// before `to`. Stretches of the same object follow on one another, batch after batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The object's address.
+    pub object: String,
+    /// Which content the object had, where it was replaced.
+    pub generation: u64,
+    /// The offset at which it begins.
+    pub from: u64,
+    /// The offset at which it ends.
+    pub to: u64,
+    /// How many records there were.
+    pub records: u64,
+    /// How many of them became rows.
+    pub rows: u64,
+    /// The sum of the fingerprints of the rows' ids, in 64 bits that wrap around.
+    pub ids: u64,
+    /// Where the framer stood at `from`, in its own form; without it, between records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<serde_json::Value>,
+    /// How the records were written, where the log source's format does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+}
+
+/// How the records of a request are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// JSON values one after another, or in arrays.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl Span {
+    /// The first part of its events' ids.
+    #[must_use]
+    pub fn hash(&self) -> ObjectHash {
+        ObjectHash::of(&[&self.object, &self.generation.to_string()])
+    }
 }
 
 /// How often a rule matched in an hour.

@@ -27,7 +27,7 @@ use futures::StreamExt as _;
 use object_store::{ObjectStoreExt as _, path::Path};
 use serde::Serialize;
 
-use self::block_writer::{BlockWriter, Stored};
+pub(crate) use self::block_writer::{BlockWriter, Stored};
 use crate::{
     Lake, LakeError,
     query::{sorted, stream_error},

@@ -9,10 +9,11 @@
 //! quarantine/<log source>/spill/<id>.zst            those that were too long to keep in a line
 //! correlations/<n>.json                             what correlations remember, up to entry n of their journal
 //! upkeep/cold/<log source>.json                     up to which day retention has dropped its raw bytes
+//! upkeep/warm/<table>.json                          up to which day it has dropped its rows
 //! state/                                            small state: deduplication, outbox, that journal
 //! ```
 
-use base::Timestamp;
+use base::{Day, Timestamp};
 
 /// The folder of the tables.
 pub const TABLES: &str = "tables";
@@ -66,6 +67,25 @@ pub fn quarantine(log_source: &str, source: &str, number: u64) -> String {
 #[must_use]
 pub fn cold_dropped(log_source: &str) -> String {
     format!("upkeep/{COLD}/{log_source}.json")
+}
+
+/// The key of the note that says up to which day a table's rows were dropped.
+#[must_use]
+pub fn warm_dropped(table: &str) -> String {
+    format!("upkeep/warm/{table}.json")
+}
+
+/// The day of an object of raw bytes.
+#[must_use]
+pub fn day_of_cold(key: &str) -> Option<Day> {
+    key.split('/').find_map(|part| part.strip_prefix("day=")).and_then(Day::parse)
+}
+
+/// Under which name quarantined records of a log source that were replayed are committed. No source has
+/// it: their names have no dot.
+#[must_use]
+pub fn replay_source(log_source: &str) -> String {
+    format!("replay.{log_source}")
 }
 
 /// The key of a record that was too long for the quarantine's lines.

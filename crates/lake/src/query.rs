@@ -26,7 +26,7 @@ pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};
 pub use events::{EventScan, ScanStats, StoredEvent};
 pub use render::{OutputFormat, csv, render};
-pub(crate) use sorted::{sorted, stream_error};
+pub(crate) use sorted::{columns, sorted, stream_error};
 
 /// Says what is wrong with a search line, without running it.
 ///

@@ -3,8 +3,8 @@
 //! Promises: a table loses whole days, in one commit; a file is removed only if the log does not name
 //! it as part of the table, and only after a grace period: since the commit that dropped it, or since
 //! it was written if no commit ever named it. So queries that began before go on, and what a running
-//! writer has put but not yet committed is left alone. Which days of the cold tier were dropped is
-//! written down before the first of them goes, for [`crate::check`].
+//! writer has put but not yet committed is left alone. Which days were dropped is written
+//! down before the first of them goes, for [`crate::check`] and [`crate::reconcile`].
 //!
 //! What it does not do: touch the ledger, the quarantine or the state.
 
@@ -151,7 +151,7 @@ pub async fn retain(
     for name in lake.tables(&[]).await? {
         let table = lake.table(&name).await?;
         if let Some(days) = retention.of(&name).warm_days {
-            dropped.push(drop_days(&table, first_kept(lake.now(), days), dry_run).await?);
+            dropped.push(drop_days(lake, &table, first_kept(lake.now(), days), dry_run).await?);
         }
         dropped.push(vacuum(lake, &table, retention.grace, dry_run).await?);
     }
@@ -167,11 +167,21 @@ pub async fn retain(
     Ok(dropped)
 }
 
-async fn drop_days(table: &Table, before: Day, dry_run: bool) -> Result<Dropped, LakeError> {
+async fn drop_days(
+    lake: &Lake,
+    table: &Table,
+    before: Day,
+    dry_run: bool,
+) -> Result<Dropped, LakeError> {
     let files = if dry_run {
         let files = table.snapshot().await?.map(|snapshot| snapshot.files).unwrap_or_default();
         files.into_iter().filter(|file| file.day < before).collect()
     } else {
+        let snapshot = table.snapshot().await?;
+        if snapshot.is_some_and(|snapshot| snapshot.files.iter().any(|file| file.day < before)) {
+            let key = layout::warm_dropped(table.name());
+            DroppedBefore::of_table(table.name(), before).note(lake, &key).await?;
+        }
         table.drop_days(before).await?
     };
     if !dry_run && !files.is_empty() {
@@ -255,49 +265,70 @@ async fn drop_cold(
         }
     }
     if !dry_run && !leaving.is_empty() {
-        ColdDropped::note(lake, log_source, before).await?;
+        DroppedBefore::of_log_source(log_source, before)
+            .note(lake, &layout::cold_dropped(log_source))
+            .await?;
         fault::reach(fault::Point::Dropped);
         remove(lake, leaving).await?;
     }
     Ok(dropped)
 }
 
-/// The version of [`ColdDropped`]'s form that is written.
-const COLD_DROPPED_VERSION: u32 = 1;
+/// The first day of a table that no retention has dropped; `None` if none ever dropped any.
+///
+/// # Errors
+///
+/// [`LakeError::Unavailable`], or [`LakeError::Corrupt`] if the note is not dab's.
+pub async fn warm_dropped_before(lake: &Lake, table: &str) -> Result<Option<Day>, LakeError> {
+    DroppedBefore::read(lake, &layout::warm_dropped(table)).await
+}
 
-/// Up to which day a log source's raw bytes were dropped.
+/// The version of [`DroppedBefore`]'s form that is written.
+const DROPPED_VERSION: u32 = 1;
+
+/// Up to which day the raw bytes of a log source, or the rows of a table, were dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ColdDropped {
+pub(crate) struct DroppedBefore {
     version: u32,
-    log_source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
     /// Days before this one may be gone, such as `2026-11-24`.
     before: String,
 }
 
-impl ColdDropped {
+impl DroppedBefore {
     /// The first day that no retention has dropped; `None` if none ever dropped anything.
-    pub(crate) async fn read(lake: &Lake, log_source: &str) -> Result<Option<Day>, LakeError> {
-        let key = layout::cold_dropped(log_source);
-        let Some(bytes) = lake.get(&key).await? else { return Ok(None) };
-        let corrupt = |reason: String| LakeError::corrupt(lake.address(&key), reason);
+    pub(crate) async fn read(lake: &Lake, key: &str) -> Result<Option<Day>, LakeError> {
+        let Some(bytes) = lake.get(key).await? else { return Ok(None) };
+        let corrupt = |reason: String| LakeError::corrupt(lake.address(key), reason);
         let read: Self =
             serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
-        if read.version > COLD_DROPPED_VERSION {
+        if read.version > DROPPED_VERSION {
             return Err(corrupt(format!("version {} is newer than this dab", read.version)));
         }
         let day = Day::parse(&read.before);
         day.map(Some).ok_or_else(|| corrupt(format!("`{}` is no day", read.before)))
     }
 
-    async fn note(lake: &Lake, log_source: &str, before: Day) -> Result<(), LakeError> {
-        if Self::read(lake, log_source).await?.is_some_and(|noted| noted >= before) {
+    fn of_log_source(name: &str, before: Day) -> Self {
+        let (version, log_source) = (DROPPED_VERSION, Some(name.to_owned()));
+        Self { version, log_source, table: None, before: before.to_string() }
+    }
+
+    fn of_table(name: &str, before: Day) -> Self {
+        let (version, table) = (DROPPED_VERSION, Some(name.to_owned()));
+        Self { version, log_source: None, table, before: before.to_string() }
+    }
+
+    async fn note(&self, lake: &Lake, key: &str) -> Result<(), LakeError> {
+        let noted = Self::read(lake, key).await?;
+        if noted.is_some_and(|noted| Day::parse(&self.before).is_none_or(|day| noted >= day)) {
             return Ok(());
         }
-        let key = layout::cold_dropped(log_source);
-        let log_source = log_source.to_owned();
-        let note = Self { version: COLD_DROPPED_VERSION, log_source, before: before.to_string() };
-        let json = serde_json::to_vec(&note).map_err(|error| LakeError::encode(&key, &error))?;
-        lake.put(&key, json.into()).await
+        let json = serde_json::to_vec(self).map_err(|error| LakeError::encode(key, &error))?;
+        lake.put(key, json.into()).await
     }
 }
 
@@ -307,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_note_of_the_first_version_is_read_for_ever() {
-        let note: ColdDropped =
+        let note: DroppedBefore =
             serde_json::from_str(include_str!("../tests/samples/cold-dropped-v1.json")).unwrap();
         assert_eq!((note.version, Day::parse(&note.before)), (1, Day::from_civil(2026, 11, 24)));
     }

@@ -1,5 +1,6 @@
 //! The lake as a whole: a prefix on an object store, with its tables and batches.
 
+mod cold;
 mod listing;
 
 use std::{

@@ -337,25 +337,30 @@ impl Table {
         file: &WrittenFile,
     ) -> Result<Add, LakeError> {
         let app = commit.app.replace('/', "-");
-        // A name of its own for every try: a file that is part of the table is never overwritten.
+        let name = format!("{app}-{:012}-{part:03}", commit.number);
+        let new = self.upload_as(&name, file).await?;
+        Ok(self.add_action(&new, true))
+    }
+
+    /// Stores a file under a name of its own for every try: a file that is part of the table is never
+    /// overwritten.
+    async fn upload_as(&self, name: &str, file: &WrittenFile) -> Result<NewFile, LakeError> {
         let unique = uuid::Uuid::new_v4().simple();
-        let name = format!("{app}-{:012}-{part:03}-{unique}.parquet", commit.number);
-        let path = format!("{DAY}={}/{name}", file.day);
+        let path = format!("{DAY}={}/{name}-{unique}.parquet", file.day);
         let address = Path::from(format!("{}/{path}", self.root));
         let payload = PutPayload::from_bytes(file.bytes.clone());
         self.store
             .put(&address, payload)
             .await
             .map_err(|error| LakeError::write(&address, error))?;
-        let new = NewFile {
+        Ok(NewFile {
             path,
             day: file.day,
             bytes: file.bytes.len() as u64,
             rows: file.rows,
             time_min: file.time_min,
             time_max: file.time_max,
-        };
-        Ok(self.add_action(&new, true))
+        })
     }
 
     fn add_action(&self, file: &NewFile, data_change: bool) -> Add {

@@ -13,7 +13,7 @@ use decode::{At, Decoder, Frame, FrameState, Framer, Header, Reject, Scratch};
 use detect::Matcher;
 use lake::{
     LakeError,
-    batch::{ColdWriter, RuleHour, Segment},
+    batch::{Body, ColdWriter, RuleHour, Segment, Span},
     write::{TableWriter, Written},
 };
 
@@ -44,11 +44,17 @@ pub(crate) struct Session {
     pending: Vec<u8>,
     /// The record that is too long to be one, while its pieces come.
     spill: Option<Spill>,
+    /// How records are written, where the log source's format does not say.
+    body: Option<Body>,
 }
 
 impl Session {
     pub(crate) fn new(object: ObjectName, framer: Framer) -> Self {
-        Self { object, framer, pending: Vec::new(), spill: None }
+        Self { object, framer, pending: Vec::new(), spill: None, body: None }
+    }
+
+    pub(crate) fn with_body(self, body: Option<Body>) -> Self {
+        Self { body, ..self }
     }
 
     /// The offset up to which every record has been dealt with.
@@ -88,6 +94,8 @@ pub(crate) struct Batcher {
     silent: usize,
     pub(crate) spills: Vec<Spill>,
     pub(crate) records: u64,
+    /// Where they were, the last one of the session at hand.
+    spans: Vec<Span>,
     pub(crate) decoded: u64,
     pub(crate) time_min: Option<Timestamp>,
     pub(crate) time_max: Option<Timestamp>,
@@ -107,6 +115,7 @@ pub(crate) struct Finished {
     pub(crate) cold: Option<(bytes::Bytes, Vec<Segment>)>,
     pub(crate) cold_bytes: u64,
     pub(crate) records: u64,
+    pub(crate) spans: Vec<Span>,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) matches: Vec<Match>,
     pub(crate) rule_hours: Vec<RuleHour>,
@@ -132,6 +141,7 @@ impl Batcher {
             silent: 0,
             spills: Vec::new(),
             records: 0,
+            spans: Vec::new(),
             decoded: 0,
             time_min: None,
             time_max: None,
@@ -182,6 +192,7 @@ impl Batcher {
         last: bool,
         now: Timestamp,
     ) -> Result<bool, LakeError> {
+        self.begin_span(session);
         let pending = std::mem::take(&mut session.pending);
         let mut rest = pending.as_slice();
         let mut window = WINDOW_BYTES;
@@ -200,7 +211,42 @@ impl Batcher {
             done = ends && (consumed == 0 || rest.is_empty() || last);
         }
         session.pending = rest.to_vec();
+        if let Some(span) = self.spans.last_mut() {
+            span.to = session.boundary();
+        }
         Ok(done)
+    }
+
+    /// What comes in from now on is the session's.
+    fn begin_span(&mut self, session: &Session) {
+        let ObjectName { address, generation, .. } = &session.object;
+        let from = session.boundary();
+        let goes_on = |span: &Span| {
+            span.to == from && span.generation == *generation && span.object == **address
+        };
+        if self.spans.last().is_some_and(goes_on) {
+            return;
+        }
+        let state = session.frame_state();
+        let frame = (state != FrameState::default()).then(|| frame_state_json(&state));
+        self.spans.push(Span {
+            object: address.to_string(),
+            generation: *generation,
+            from,
+            to: from,
+            records: 0,
+            rows: 0,
+            ids: 0,
+            frame,
+            body: session.body,
+        });
+    }
+
+    fn came_in(&mut self) {
+        self.records += 1;
+        if let Some(span) = self.spans.last_mut() {
+            span.records += 1;
+        }
     }
 
     fn frame(
@@ -217,7 +263,7 @@ impl Batcher {
                 self.record(object, (offset, bytes), header.as_ref(), now);
             }
             Frame::Malformed { offset, bytes, problem } => {
-                self.records += 1;
+                self.came_in();
                 self.reject(object, (offset, bytes), None, &problem, now);
             }
             Frame::Oversize { record_offset, bytes, last } => {
@@ -240,7 +286,7 @@ impl Batcher {
         header: Option<&Header>,
         now: Timestamp,
     ) {
-        self.records += 1;
+        self.came_in();
         let decoder = Arc::clone(&self.recipe.decoder);
         let at = At {
             object: &object.address,
@@ -274,6 +320,10 @@ impl Batcher {
         }
         if let Err(error) = self.writer.append(event, bytes) {
             self.failed.get_or_insert(error);
+        }
+        if let Some(span) = self.spans.last_mut() {
+            span.rows += 1;
+            span.ids = span.ids.wrapping_add(event.id.fingerprint());
         }
     }
 
@@ -321,7 +371,7 @@ impl Batcher {
             header: header.as_ref(),
         };
         let event = decoder.decode(bytes, &at)?;
-        self.records += 1;
+        self.came_in();
         self.event(&event, bytes.len());
         Ok(())
     }
@@ -329,6 +379,7 @@ impl Batcher {
     /// Quarantines what can't be read of an object, as one record without bytes: the object itself
     /// has them.
     pub(crate) fn reject_object(&mut self, session: &Session, report: Report, now: Timestamp) {
+        // It has no place among the records that are cut out of the object.
         self.records += 1;
         let entry = self.entry(&session.object, session.boundary(), 0, report, now);
         self.quarantined.push(entry);
@@ -352,7 +403,7 @@ impl Batcher {
         }
         let place = Place::Object(format!("{}, byte {record_offset}", object.address));
         let report = Reject::oversize().report(place);
-        self.records += 1;
+        self.came_in();
         let entry = self.entry(object, record_offset, spill.length(), report, now);
         let mut entry = Quarantined { bytes: spill.head().to_vec(), ..entry };
         self.attach_spill(&mut entry, spill);
@@ -392,6 +443,7 @@ impl Batcher {
     /// Closes the files.
     pub(crate) fn finish(mut self) -> Result<Finished, LakeError> {
         let cold_bytes = self.cold.bytes();
+        self.spans.retain(|span| span.records > 0);
         let Closed { rule_hours, held_back } = self.recipe.limit.close();
         self.matches.extend(held_back.iter().map(HeldBack::alert));
         Ok(Finished {
@@ -400,6 +452,7 @@ impl Batcher {
             cold: self.cold.finish().map_err(|error| spill_error(&error))?,
             cold_bytes,
             records: self.records,
+            spans: self.spans,
             quarantined: self.quarantined,
             matches: self.matches,
             rule_hours,

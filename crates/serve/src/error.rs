@@ -92,6 +92,32 @@ pub enum ServeError {
         /// Why.
         reason: String,
     },
+    /// The raw bytes that a batch was made of are no longer all there.
+    #[error(
+        "batch {number} of the source `{source_name}` can't be replayed: not all the bytes of \
+         `{object}` are in the cold tier"
+    )]
+    RawBytesGone {
+        /// The source.
+        source_name: String,
+        /// The batch.
+        number: u64,
+        /// The object whose bytes are missing.
+        object: String,
+    },
+    /// The raw bytes of a batch are cut into other records than they were.
+    #[error(
+        "batch {number} of the source `{source_name}` can't be replayed: the log source cuts \
+         `{object}` into other records than when it was stored"
+    )]
+    OtherRecords {
+        /// The source.
+        source_name: String,
+        /// The batch.
+        number: u64,
+        /// The object.
+        object: String,
+    },
     /// A quarantined record that does not exist.
     #[error("there is no quarantined record `{id}`")]
     NoSuchRecord {
@@ -111,6 +137,8 @@ impl Explain for ServeError {
             Self::NoSuchRecord { .. } => "DAB0706",
             Self::LookupQuery { .. } => "DAB0286",
             Self::RuleLimit { .. } => "DAB0709",
+            Self::RawBytesGone { .. } => "DAB0720",
+            Self::OtherRecords { .. } => "DAB0721",
             Self::CorrelationLosses { .. } => "DAB0236",
             Self::CorrelationState { .. } => "DAB0237",
         })
@@ -150,6 +178,16 @@ impl Explain for ServeError {
             }
             Self::RuleLimit { .. } => {
                 "make the rule narrower; `dab backtest` shows what it matches".into()
+            }
+            Self::RawBytesGone { .. } => {
+                "its rows stay as they are; restore the object from a backup if one is missing that \
+                 retention has not dropped"
+                    .into()
+            }
+            Self::OtherRecords { .. } => {
+                "its rows stay as they are; give the log source the `format` it had, or take the \
+                 objects in again under another source and table"
+                    .into()
             }
             Self::NoSuchRecord { .. } => "`dab quarantine list` shows the ids".into(),
         })

@@ -21,6 +21,7 @@ use crate::{
     batcher::{Batcher, Finished, Recipe},
     budget::Budget,
     happening::{Happening, Observer},
+    ledger,
     reload::CurrentTables,
     rule_limit::{RuleLimit, note_held_back},
     status::Board,
@@ -162,6 +163,9 @@ impl Lane {
         let number = self.number + 1;
         let (mut batch, own, files, spills) = self.assemble(number, finished, checkpoint, replayed);
         batch.manifest.held_back = held_back.iter().map(|held| held.count).sum();
+        let address = self.stages.lake.address(&layout::manifest(&self.source, number));
+        batch.matches.extend(ledger::mismatch(&batch.manifest, address));
+        batch.manifest.matches = batch.matches.len() as u64;
         for spill in spills {
             let uploaded = self.upload(spill).await;
             uploaded?;
@@ -210,6 +214,7 @@ impl Lane {
             matches: finished.matches.len() as u64,
             held_back: 0,
             rule_hours: finished.rule_hours,
+            spans: finished.spans,
             time_min: finished.time_min,
             time_max: finished.time_max,
             cold: segments.map(|segments| Cold { key, bytes_stored: 0, segments }),

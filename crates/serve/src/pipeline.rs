@@ -30,6 +30,7 @@ use crate::{
     correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
     lane::{Lane, Stages},
+    ledger::watch,
     maintenance::{Maintenance, maintain},
     push_lane,
     reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
@@ -107,6 +108,7 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
         upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(keep_current(Arc::clone(&stages), newer, stop.clone()));
         if let Some(maintenance) = maintenance {
+            upkeep.spawn(watch(Arc::clone(&stages), maintenance.look_every, stop.clone()));
             upkeep.spawn(maintain(Arc::clone(&stages), maintenance, stop.clone()));
         }
     }

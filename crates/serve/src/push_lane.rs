@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base::{ObjectHash, Problem};
 use collect::{PushOutcome, PushQueue, PushRequest};
 use decode::{Format, FrameState, Framer, Layout};
+use lake::batch::Body;
 
 use crate::{
     batcher::{Batcher, ObjectName, Session},
@@ -148,11 +149,14 @@ fn tally(batcher: &Batcher) -> Count {
 fn session(lane: &Lane, request: &PushRequest) -> Session {
     let address = format!("{}/{}", lane.source, request.id);
     let hash = ObjectHash::of(&[&address, "0"]);
-    let format = format_of_body(
-        &lane.decoder.log_source().format,
-        request.content_type.as_deref(),
-        &request.body,
-    );
+    let files = &lane.decoder.log_source().format;
+    let format = format_of_body(files, request.content_type.as_deref(), &request.body);
+    let body = match &format.layout {
+        layout if *layout == files.layout => None,
+        Layout::Json { .. } => Some(Body::Json),
+        Layout::Ndjson => Some(Body::Ndjson),
+        Layout::Lines(_) | Layout::Text(_) => None,
+    };
     let object = ObjectName { address: Arc::from(address), generation: 0, hash };
-    Session::new(object, Framer::new(&format, FrameState::default(), 0))
+    Session::new(object, Framer::new(&format, FrameState::default(), 0)).with_body(body)
 }

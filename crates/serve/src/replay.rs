@@ -83,7 +83,7 @@ pub(crate) async fn replay(
     let mut sum = Replayed::default();
     for (log_source, keys) in by_log_source {
         let Some(decoder) = decoders.get(&log_source) else { continue };
-        let source = format!("replay.{log_source}");
+        let source = layout::replay_source(&log_source);
         let (mut lane, last) = Lane::open(Arc::clone(stages), &source, Arc::clone(decoder)).await?;
         if let Some(last) = last {
             let done: BTreeSet<String> = last.replayed.into_iter().collect();

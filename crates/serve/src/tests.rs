@@ -23,7 +23,9 @@ use crate::{
 };
 
 mod correlations;
+mod ledger;
 mod maintenance;
+mod noise;
 mod reload;
 
 const DOORS: &str = "\
@@ -75,6 +77,8 @@ struct Building {
     detections: String,
     /// The declaration of a lookup table.
     lookups: Option<String>,
+    /// How many matches of a rule become alerts in an hour.
+    limit: u64,
     clock: Arc<FixedClock>,
     told: Arc<Told>,
 }
@@ -85,7 +89,14 @@ impl Building {
         fs::create_dir(folder.path().join("logs")).unwrap();
         let now = Timestamp::parse("2026-11-24T08:00:00Z").unwrap();
         let clock = Arc::new(FixedClock::new(now));
-        Self { folder, detections: FORCED.to_owned(), lookups: None, clock, told: Arc::default() }
+        Self {
+            folder,
+            detections: FORCED.to_owned(),
+            lookups: None,
+            limit: limits::RULE_MATCHES_PER_HOUR_MAX,
+            clock,
+            told: Arc::default(),
+        }
     }
 
     fn log(&self, file: &str, lines: &[String]) {
@@ -147,7 +158,7 @@ impl Building {
             buckets: vec![self.spec("./logs")],
             http: None,
             maintenance: None,
-            rule_matches_per_hour_max: limits::RULE_MATCHES_PER_HOUR_MAX,
+            rule_matches_per_hour_max: self.limit,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,
             once: true,

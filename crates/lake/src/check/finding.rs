@@ -67,6 +67,37 @@ pub enum Finding {
         /// The record.
         address: String,
     },
+    /// A table does not have the rows of a batch, each once.
+    #[error("of batch {number} of the source `{origin}`, the table `{table}` has {what}")]
+    Rows {
+        /// The source.
+        origin: String,
+        /// The batch.
+        number: u64,
+        /// The table.
+        table: String,
+        /// What it has, and should have.
+        what: String,
+        /// The table's folder.
+        address: String,
+    },
+    /// The quarantine does not have the records that a batch quarantined.
+    #[error(
+        "of batch {number} of the source `{origin}`, {found} records are in the quarantine or were \
+         replayed; the ledger says {ledger}"
+    )]
+    Quarantine {
+        /// The source.
+        origin: String,
+        /// The batch.
+        number: u64,
+        /// How many were found.
+        found: u64,
+        /// How many there should be.
+        ledger: u64,
+        /// The object they should be in.
+        address: String,
+    },
     /// The raw bytes of a batch are missing, or are not as many as were written.
     #[error("the raw bytes of batch {number} of the source `{origin}` {what}")]
     Cold {
@@ -91,6 +122,8 @@ impl Explain for Finding {
             Self::Unused { .. } => "DAB0544",
             Self::Ledger { .. } => "DAB0545",
             Self::Cold { .. } => "DAB0546",
+            Self::Rows { .. } => "DAB0547",
+            Self::Quarantine { .. } => "DAB0548",
         })
     }
 
@@ -102,6 +135,8 @@ impl Explain for Finding {
             | Self::FileContent { address, .. }
             | Self::Unused { address, .. }
             | Self::Ledger { address, .. }
+            | Self::Rows { address, .. }
+            | Self::Quarantine { address, .. }
             | Self::Cold { address, .. } => Some(Place::Object(address.clone())),
         }
     }
@@ -115,6 +150,10 @@ impl Explain for Finding {
                 }
                 Self::Unused { .. } => "run `dab lake check --repair`, which removes them",
                 Self::Ledger { .. } => "restore the record from a backup",
+                Self::Rows { .. } => {
+                    "`dab lake replay` makes the rows anew from the raw bytes, each once"
+                }
+                Self::Quarantine { .. } => "restore the object from a backup",
                 Self::Cold { .. } => {
                     "restore the object from a backup; the events are in their table all the same"
                 }

@@ -15,7 +15,7 @@ use crate::{
     Lake, LakeError,
     batch::{Manifest, app},
     layout,
-    retain::{self, ColdDropped},
+    retain::{self, DroppedBefore},
 };
 
 pub(super) async fn check(
@@ -94,7 +94,7 @@ async fn manifests(
             Err(error) => Some(error.to_string()),
             Ok(manifest) => {
                 checked.batches += 1;
-                let reason = adds_up(&manifest);
+                let reason = manifest.mismatch();
                 manifests.push(manifest);
                 reason
             }
@@ -106,13 +106,6 @@ async fn manifests(
         }
     }
     Ok(manifests)
-}
-
-fn adds_up(manifest: &Manifest) -> Option<String> {
-    let Manifest { records, rows, quarantined, .. } = manifest;
-    (*records != rows + quarantined).then(|| {
-        format!("{records} records came in, and became {rows} rows and {quarantined} quarantined")
-    })
 }
 
 /// The raw bytes of a batch are there. Takes them out of what is stored.
@@ -130,11 +123,13 @@ async fn raw_bytes(
         None => {
             let log_source = &manifest.log_source;
             if !dropped.contains_key(log_source) {
-                let before = ColdDropped::read(lake, log_source).await?;
+                let before = DroppedBefore::read(lake, &layout::cold_dropped(log_source)).await?;
                 dropped.insert(log_source.clone(), before);
             }
             let before = dropped.get(log_source).copied().flatten();
-            if before.is_some_and(|before| day(&cold.key).is_some_and(|day| day < before)) {
+            if before.is_some_and(|before| {
+                layout::day_of_cold(&cold.key).is_some_and(|day| day < before)
+            }) {
                 return Ok(());
             }
             "are missing".to_owned()
@@ -143,10 +138,6 @@ async fn raw_bytes(
     let (origin, number) = (manifest.source.clone(), manifest.number);
     checked.found(Finding::Cold { origin, number, what, address: lake.address(&cold.key) });
     Ok(())
-}
-
-fn day(key: &str) -> Option<Day> {
-    key.split('/').find_map(|part| part.strip_prefix("day=")).and_then(Day::parse)
 }
 
 /// Whether an object that no record names is of a try at a batch that was committed otherwise. One of

@@ -34,15 +34,15 @@ const PART_BYTES: usize = 8 << 20;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub(super) bytes: u64,
-    pub(super) rows: u64,
-    pub(super) time_min: Timestamp,
-    pub(super) time_max: Timestamp,
+pub(crate) struct Stored {
+    pub(crate) bytes: u64,
+    pub(crate) rows: u64,
+    pub(crate) time_min: Timestamp,
+    pub(crate) time_max: Timestamp,
 }
 
 /// Writes one file. Memory: one row group encoded, and a few parts under way.
-pub(super) struct BlockWriter {
+pub(crate) struct BlockWriter {
     address: Path,
     block_rows: usize,
     encoder: ArrowWriter<Vec<u8>>,
@@ -53,7 +53,7 @@ pub(super) struct BlockWriter {
 impl BlockWriter {
     /// Begins a file with the columns of `first`, whose rows say how large a block is. They are not
     /// written yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         store: Arc<dyn ObjectStore>,
         address: Path,
         first: &RecordBatch,
@@ -70,7 +70,7 @@ impl BlockWriter {
     }
 
     /// Adds rows, as one block or more.
-    pub(super) async fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+    pub(crate) async fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
         let mut from = 0;
         while from < rows.num_rows() {
             let block = rows.slice(from, self.block_rows.min(rows.num_rows() - from));
@@ -93,7 +93,7 @@ impl BlockWriter {
     }
 
     /// Ends the file. It is in the store now, and no part of any table.
-    pub(super) async fn finish(mut self) -> Result<Stored, LakeError> {
+    pub(crate) async fn finish(mut self) -> Result<Stored, LakeError> {
         self.encoder.finish().map_err(|error| self.defect(&error))?;
         self.send().await?;
         let ended = self.upload.shutdown().await;
@@ -102,7 +102,7 @@ impl BlockWriter {
     }
 
     /// Gives up: as far as possible, nothing is left in the store.
-    pub(super) async fn abort(mut self) {
+    pub(crate) async fn abort(mut self) {
         if let Err(error) = self.upload.abort().await {
             tracing::debug!(address = %self.address, %error, "parts of a file are left over");
         }

@@ -1,4 +1,4 @@
-//! Files of a table as one stream of rows in the order of time, in bounded memory.
+//! Files of a table as one stream of rows, in bounded memory; in the order of time, or as they come.
 
 use std::sync::Arc;
 
@@ -44,7 +44,24 @@ pub(crate) async fn sorted(
         .await
 }
 
-/// What a failed stream means to whoever compacts `address`.
+/// Streams some columns of some files of a table, file after file, in the order of their rows.
+///
+/// # Errors
+///
+/// As [`stream_error`] has them.
+pub(crate) async fn columns(
+    snapshot: &Arc<TableSnapshot>,
+    files: Vec<DataFile>,
+    names: &[&str],
+) -> Result<SendableRecordBatchStream> {
+    let config = SessionConfig::new().with_target_partitions(1);
+    let context = SessionContext::new_with_config(config);
+    let table = LakeTable::of_files(Arc::clone(snapshot), files);
+    let columns: Vec<_> = names.iter().map(|name| ident(*name)).collect();
+    context.read_table(Arc::new(table))?.select(columns)?.execute_stream().await
+}
+
+/// What a failed stream means to whoever reads or rewrites `address`.
 pub(crate) fn stream_error(address: &str, error: DataFusionError) -> LakeError {
     if let DataFusionError::ResourcesExhausted(_) | DataFusionError::IoError(_) = error.find_root()
     {

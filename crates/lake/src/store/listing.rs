@@ -13,6 +13,11 @@ impl Lake {
         &self.store
     }
 
+    /// Where an object is in the store.
+    pub(crate) fn location(&self, key: &str) -> Path {
+        self.path(key)
+    }
+
     /// The names of the folders in a folder, in order.
     pub(crate) async fn folders(&self, folder: &str) -> Result<Vec<String>, LakeError> {
         let listed = self.store.list_with_delimiter(Some(&self.path(folder))).await;

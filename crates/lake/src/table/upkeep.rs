@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use arrow::datatypes::Fields;
 use base::{Day, Timestamp, limits};
 use deltalake_core::{
     DeltaTable, DeltaTableError,
@@ -20,15 +21,15 @@ use deltalake_core::{
         transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError},
     },
     protocol::{
-        DeltaOperation,
+        DeltaOperation, SaveMode,
         checkpoints::{cleanup_expired_logs_for, create_checkpoint},
     },
 };
 use futures::TryStreamExt as _;
-use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, path::Path};
 
 use super::{NewFile, Table};
-use crate::{LakeError, snapshot::DataFile};
+use crate::{LakeError, schema::DAY, snapshot::DataFile, write::WrittenFile};
 
 /// What came of replacing files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,81 @@ impl Table {
             let mut actions = self.removals(table, &leaving, false)?;
             actions.extend(new.iter().map(|file| Action::Add(self.add_action(file, false))));
             let operation = DeltaOperation::Optimize { predicate: None, target_size };
+            if let Some(version) = self.at_next_version(table, actions, operation).await? {
+                self.refresh(&mut state).await?;
+                return Ok(Replaced::Committed(version));
+            }
+            drop(state);
+            pause(attempt).await;
+        }
+        Err(LakeError::Conflict { table: self.name.clone() })
+    }
+
+    /// Stores files that are to become part of the table by [`Self::exchange`].
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Unavailable`]: what was stored is no part of the table; try again.
+    pub(crate) async fn upload_new(
+        &self,
+        files: &[WrittenFile],
+    ) -> Result<Vec<NewFile>, LakeError> {
+        let mut new = Vec::with_capacity(files.len());
+        for file in files {
+            match self.upload_as("replayed", file).await {
+                Ok(file) => new.push(file),
+                Err(error) => {
+                    self.discard(&new).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    /// Removes files that did not become part of the table, as far as that is possible.
+    pub(crate) async fn discard(&self, files: &[NewFile]) {
+        for file in files {
+            let address = Path::from(format!("{}/{}", self.root, file.path));
+            if let Err(error) = self.store.delete(&address).await {
+                tracing::debug!(%address, %error, "a file that came to nothing is left over");
+            }
+        }
+    }
+
+    /// Puts `new` files in the place of `old` ones, in one commit, while others write. They may have other
+    /// rows and, as `own` says, other columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::replace`]; [`LakeError::Conflict`] also if others have made columns of another type.
+    pub(crate) async fn exchange(
+        &self,
+        old: &[DataFile],
+        new: &[NewFile],
+        own: &Fields,
+    ) -> Result<Replaced, LakeError> {
+        for attempt in 0..limits::REWRITE_ATTEMPTS_MAX {
+            let mut state = self.state.lock().await;
+            self.refresh(&mut state).await?;
+            let Some(table) = state.as_ref() else { return Ok(Replaced::Gone) };
+            let live = self.live(table)?;
+            let is_done = new.iter().all(|file| live.contains(&Path::from(file.path.as_str())));
+            if is_done && !new.is_empty() {
+                return Ok(Replaced::Committed(self.version(table)?));
+            }
+            if !old.iter().all(|file| live.contains(&file.path)) {
+                return Ok(Replaced::Gone);
+            }
+            let leaving = old.iter().map(|file| &file.path).collect();
+            let mut actions = self.removals(table, &leaving, true)?;
+            actions.extend(new.iter().map(|file| Action::Add(self.add_action(file, true))));
+            actions.extend(self.grown_metadata(table, own)?);
+            let operation = DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: Some(vec![DAY.to_owned()]),
+                predicate: None,
+            };
             if let Some(version) = self.at_next_version(table, actions, operation).await? {
                 self.refresh(&mut state).await?;
                 return Ok(Replaced::Committed(version));
