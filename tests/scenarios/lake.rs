@@ -273,6 +273,14 @@ fn what_is_stored_is_counted_and_priced() {
         let month = 0.023 * (warm + cold) as f64 / 1e9;
         assert!((number("month") - month).abs() < 1e-12, "{line}");
     }
+    let requests = &lines[1]["requests"];
+    assert_eq!(requests, &project.json(&["status"])[0]["requests"]);
+    let count = |key: &str| requests["lake"][key].as_u64().unwrap_or_else(|| panic!("{requests}"));
+    // Raw bytes, the quarantine, the manifest, and the table's log at least; and what is there is read.
+    assert!(count("writes") >= 4 && count("reads") >= 3 && count("lists") >= 1, "{requests}");
+    assert!(count("bytes_written") > 0 && count("bytes_read") > 0, "{requests}");
+    assert_eq!(count("errors"), 0, "{requests}");
+    assert_eq!(requests.as_object().unwrap().len(), 1, "the source is a folder: {requests}");
     let text = project.ok(&args);
     let (head, rest) = text.split_once('\n').unwrap();
     assert_eq!(

@@ -97,6 +97,12 @@ fn read_a_bucket(lake: &str) {
     assert_eq!(crashed.status.code(), None, "it died by a signal");
     project.ok(&["run", "--once"]);
     assert_eq!(project.rows("plain"), 700);
+    project.ok(&["lake", "reconcile", "--unpack"]);
+    let requests = &project.json(&["status"])[0]["requests"];
+    let of_source = requests.as_object().unwrap().iter().find(|(name, _)| *name != "lake").unwrap();
+    let count = |key: &str| of_source.1[key].as_u64().unwrap();
+    assert!(count("lists") >= 1 && count("bytes_read") >= 40, "{requests}");
+    assert_eq!((count("writes"), count("errors")), (0, 0), "{requests}");
 }
 
 #[test]
@@ -124,6 +130,10 @@ fn a_lake_in_a_bucket_is_looked_after_too() {
     let done = project.json(&["lake", "compact"]);
     assert_eq!((&done[0]["files_before"], &done[0]["files_after"]), (&3.into(), &1.into()));
     assert_eq!(project.rows("plain"), 300);
+    let replayed = project.json(&["lake", "replay"]);
+    assert_eq!((&replayed[0]["renewed"], &replayed[0]["left"]), (&300.into(), &0.into()));
+    assert_eq!(project.rows("plain"), 300);
+    project.ok(&["lake", "reconcile", "--unpack"]);
     assert!(project.ok(&["lake", "check"]).contains("1 tables with 1 files, 3 batches"));
     assert_eq!(project.ok(&["lake", "retain"]), "nothing is too old, or unused\n");
     project.write("dab.yaml", settings_with_retention(&project).as_bytes());

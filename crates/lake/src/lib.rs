@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod check;
 pub mod compact;
+pub mod counted;
 mod error;
 pub mod exchange;
 pub mod layout;

@@ -4,8 +4,6 @@
 //! stored is the logs' and the cold tier's listing. So it reads the record of each batch, and no rows.
 //! Where retention has dropped a part of what came in, ratios are of what is left: its raw bytes are
 //! taken to be what a record of the table has had on average.
-//!
-//! What it does not do: count requests, which the store's own bill does.
 
 use std::collections::BTreeMap;
 

@@ -25,6 +25,7 @@ use url::Url;
 use crate::{
     LakeError,
     batch::{Batch, Manifest},
+    counted::{Counted, RequestCounts, Requests},
     layout,
     snapshot::{Catalog, TableSnapshot},
     state::{LocalState, ObjectState},
@@ -35,6 +36,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Lake {
     store: Arc<dyn ObjectStore>,
+    /// The requests to the store.
+    requests: Arc<RequestCounts>,
     root: Path,
     url: Url,
     /// The folder, where the lake is one.
@@ -63,8 +66,8 @@ impl Lake {
             Path::from_absolute_path(&folder).map_err(|error| LakeError::read(&address, error))?;
         let url = Url::from_directory_path(&folder)
             .map_err(|()| LakeError::corrupt(&address, "not an absolute path"))?;
-        let store = Arc::new(LocalFileSystem::new());
-        Ok(Self { folder: Some(folder), ..Self::on_store(store, root, url, clock) })
+        let store = Counted::local(Arc::new(LocalFileSystem::new()));
+        Ok(Self { folder: Some(folder), ..Self::on_counted(store, root, url, clock) })
     }
 
     /// A lake under `root` on an object store; `url` is the address of `root`.
@@ -75,7 +78,13 @@ impl Lake {
         url: Url,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, root, url, folder: None, clock, tables: Mutex::new(HashMap::new()) }
+        Self::on_counted(Counted::new(store), root, url, clock)
+    }
+
+    fn on_counted(store: Counted, root: Path, url: Url, clock: Arc<dyn Clock>) -> Self {
+        let requests = store.counts();
+        let (store, tables) = (Arc::new(store), Mutex::new(HashMap::new()));
+        Self { store, requests, root, url, folder: None, clock, tables }
     }
 
     /// The same lake, as if it were opened by another process: its tables are opened anew.
@@ -83,6 +92,7 @@ impl Lake {
     pub fn another_handle(&self) -> Self {
         Self {
             store: Arc::clone(&self.store),
+            requests: Arc::clone(&self.requests),
             root: self.root.clone(),
             url: self.url.clone(),
             folder: self.folder.clone(),
@@ -107,6 +117,12 @@ impl Lake {
             Some(folder) => Arc::new(LocalState::open(&folder.join(layout::STATE))?),
             None => Arc::new(ObjectState::new(Arc::clone(&self.store), self.path(layout::STATE))),
         })
+    }
+
+    /// How many requests this process has sent to its store, by all handles.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.requests.now()
     }
 
     /// The time, as this lake has it.

@@ -15,7 +15,7 @@ use base::{Clock, Problem, StateStore};
 use collect::{PushLimits, PushQueue};
 use decode::Decoder;
 use detect::Reloadable;
-use lake::Lake;
+use lake::{Lake, counted::Counted};
 use notify::{Deduplicator, Outbox, Receiver};
 use tokio::{
     sync::{Mutex, Notify},
@@ -93,8 +93,15 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     refresh(&stages).await?;
     let alerts = Arc::clone(&stages.alerts);
     let mut tasks = JoinSet::new();
-    for spec in buckets {
+    for mut spec in buckets {
         let decoder = decoder_for(&decoders, &spec)?;
+        if !spec.location.is_folder() {
+            spec.location = spec.location.map_store(|store| {
+                let store = Counted::new(store);
+                stages.board.counts(&spec.name, store.counts());
+                Arc::new(store)
+            });
+        }
         let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
         tasks.spawn(bucket_lane::run(lane, last, spec));
     }

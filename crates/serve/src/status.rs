@@ -2,11 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base::{Report, Timestamp, limits};
-use lake::{Lake, LakeError, batch::Manifest};
+use lake::{
+    Lake, LakeError,
+    batch::Manifest,
+    counted::{RequestCounts, Requests},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::rule_limit::HeldBack;
@@ -44,6 +48,10 @@ pub struct Status {
     /// first; at most [`limits::STATUS_RULES_HELD_BACK_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<RuleHeldBack>,
+    /// The requests to each object store since the process began: those of the lake under `lake`, those of
+    /// buckets that are read under the names of their sources.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, Requests>,
     /// The sources, by name.
     pub sources: BTreeMap<String, SourceStatus>,
 }
@@ -135,6 +143,8 @@ struct Inner {
     failing: HashSet<String>,
     /// What was held back, by the rule's id.
     held_back: BTreeMap<String, RuleHeldBack>,
+    /// Where the requests to the stores of sources are counted.
+    requests: BTreeMap<String, Arc<RequestCounts>>,
     changed: bool,
 }
 
@@ -145,6 +155,7 @@ impl Board {
             recent: BTreeMap::new(),
             failing: HashSet::new(),
             held_back: BTreeMap::new(),
+            requests: BTreeMap::new(),
             changed: true,
         }))
     }
@@ -152,6 +163,11 @@ impl Board {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Numbers for people: whatever a panic left behind is good enough.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the requests to the store of a source.
+    pub(crate) fn counts(&self, source: &str, counts: Arc<RequestCounts>) {
+        self.inner().requests.insert(source.to_owned(), counts);
     }
 
     pub(crate) fn listening(&self, address: &str) {
@@ -240,7 +256,7 @@ impl Board {
         let horizon = now.minus(std::time::Duration::from_secs(RATE_SECONDS));
         let since = horizon.max(inner.status.started);
         let span = now.since(since).as_secs_f64().max(1.0);
-        let Inner { status, recent, changed, .. } = &mut *inner;
+        let Inner { status, recent, requests, changed, .. } = &mut *inner;
         for (name, commits) in recent {
             while commits.front().is_some_and(|(at, _)| *at < horizon) {
                 commits.pop_front();
@@ -256,6 +272,9 @@ impl Board {
             return None;
         }
         status.updated = now;
+        // They change with every look, and are no reason to write a status.
+        status.requests =
+            requests.iter().map(|(name, counts)| (name.clone(), counts.now())).collect();
         Some(status.clone())
     }
 
@@ -266,7 +285,8 @@ impl Board {
 
     /// Writes the status into the lake, if it changed.
     pub(crate) async fn publish(&self, lake: &Lake, now: Timestamp) -> Result<(), LakeError> {
-        let Some(status) = self.take(now) else { return Ok(()) };
+        let Some(mut status) = self.take(now) else { return Ok(()) };
+        status.requests.insert("lake".to_owned(), lake.requests());
         let json = serde_json::to_vec_pretty(&status).unwrap_or_default();
         lake.put(STATUS_KEY, json.into()).await
     }

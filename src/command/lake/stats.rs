@@ -7,6 +7,7 @@ use lake::{
     LakeError,
     stats::{Prices, TableStats, stats},
 };
+use serve::Status;
 
 use crate::{
     command::query,
@@ -22,10 +23,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
     let prices = args.prices.as_deref().map(read).transpose()?;
-    let all = stats(query::lake(config)?.as_ref()).await?;
+    let lake = query::lake(config)?;
+    let all = stats(&lake).await?;
+    let status = Status::read(&lake).await?.unwrap_or_default();
     if output == Output::Json {
-        for stats in &all {
-            output::line(&json(stats, prices.as_ref()));
+        for (at, stats) in all.iter().enumerate() {
+            let status = (at + 1 == all.len()).then_some(&status);
+            output::line(&json(stats, prices.as_ref(), status));
         }
         return Ok(crate::FINE);
     }
@@ -45,6 +49,7 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
         "a GB year",
     ];
     output::rows(header, &rows, output);
+    tell_requests(&status);
     if let Some(prices) = prices {
         output::error_line(&format!(
             "{} for storage alone, as of {} ({})",
@@ -52,6 +57,25 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
         ));
     }
     Ok(crate::FINE)
+}
+
+/// What the last `dab run` asked of its stores.
+fn tell_requests(status: &Status) {
+    for (store, requests) in &status.requests {
+        output::error_line(&format!(
+            "{store}: {} writes, {} reads, {} listings, {} removals, {} failed; {} bytes written, {} \
+             read, by `dab run` from {} to {}",
+            requests.writes,
+            requests.reads,
+            requests.lists,
+            requests.deletes,
+            requests.errors,
+            requests.bytes_written,
+            requests.bytes_read,
+            status.started,
+            status.updated,
+        ));
+    }
 }
 
 fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 12] {
@@ -74,11 +98,17 @@ fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 12] {
     ]
 }
 
-fn json(stats: &TableStats, prices: Option<&Prices>) -> String {
+/// `status`: of the last `dab run`, for the sum.
+fn json(stats: &TableStats, prices: Option<&Prices>, status: Option<&Status>) -> String {
     let mut line = serde_json::to_value(stats).unwrap_or_default();
     if let Some(line) = line.as_object_mut() {
         line.insert("warm_ratio".to_owned(), stats.warm_ratio().into());
         line.insert("cold_ratio".to_owned(), stats.cold_ratio().into());
+        if let Some(requests) =
+            status.and_then(|status| serde_json::to_value(&status.requests).ok())
+        {
+            line.insert("requests".to_owned(), requests);
+        }
         if let Some(prices) = prices {
             line.insert("currency".to_owned(), prices.currency.as_str().into());
             line.insert("month".to_owned(), stats.month(prices).into());

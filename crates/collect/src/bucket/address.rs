@@ -138,6 +138,18 @@ impl Location {
         &self.address
     }
 
+    /// The same location, with its store inside another.
+    #[must_use]
+    pub fn map_store(self, map: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { store: map(self.store), ..self }
+    }
+
+    /// Whether it is a folder of this machine.
+    #[must_use]
+    pub const fn is_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
     /// The store that holds it.
     #[must_use]
     pub fn store(&self) -> Arc<dyn ObjectStore> {
