@@ -20,6 +20,10 @@ pub const GROK_DEPTH_MAX: usize = 32;
 /// that of the combined log format, takes 4 KiB.
 pub const GROK_EXPANDED_BYTES_MAX: usize = 64 << 10;
 
+/// How many fields a record may have for `lift` to add to them: the names of those that it adds are
+/// compared with all others. Real records have 200.
+pub const LIFT_FIELDS_MAX: usize = 4096;
+
 /// How many bytes of one object are read at a time, decompressed: large enough that the work per
 /// read does not count, small enough that a hundred sources fit in memory.
 pub const CHUNK_BYTES: usize = 4 << 20;

@@ -1,11 +1,12 @@
 //! Nested records, laid flat: what rules name stands at the top, whoever collected the record.
 //!
-//! Nothing is lost but XML's namespace declarations: a value whose name is taken stays where it was.
+//! Nothing is lost but XML's namespace declarations: a value whose name is taken stays where it was, and
+//! so does what would be more than [`LIFT_FIELDS_MAX`] fields, because names are compared with all others.
 //! A record that is flat already costs one look at each of its keys.
 
 use std::borrow::Cow;
 
-use base::{FieldPath, Object, Value};
+use base::{FieldPath, Object, Value, limits::LIFT_FIELDS_MAX};
 
 use crate::{Lift, names::Names};
 
@@ -151,10 +152,15 @@ fn spread<'a>(record: &mut Object<'a>, prefix: &str, object: Object<'a>, left: &
                     left.push(key, Value::Object(left_inside));
                 }
             }
-            value if name.is_empty() || record.get(&name).is_some() => left.push(key, value),
+            value if name.is_empty() || !has_room(record, &name) => left.push(key, value),
             value => record.push(name, value),
         }
     }
+}
+
+/// Whether a field of this name may be added.
+fn has_room(record: &Object<'_>, name: &str) -> bool {
+    record.len() < LIFT_FIELDS_MAX && record.get(name).is_none()
 }
 
 /// The name of a member of an object. `#attributes` and `#text`, as XML is written in JSON, and the
@@ -179,6 +185,9 @@ fn spaceless(name: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn without_spaces(record: Object<'_>) -> Object<'_> {
+    if record.len() > LIFT_FIELDS_MAX {
+        return record;
+    }
     let mut renamed = Object::with_capacity(record.len());
     let mut taken = Vec::new();
     for (key, value) in record {
@@ -226,6 +235,9 @@ fn pairs<'a>(
         found.extend(pair);
         false
     });
+    if found.len().saturating_add(record.len()) > LIFT_FIELDS_MAX {
+        return Vec::new();
+    }
     if !keep && all_are_pairs && !found.is_empty() {
         record.take_path(from);
     }

@@ -35,6 +35,24 @@ fn members_move_to_the_top_unless_their_name_is_taken() {
 }
 
 #[test]
+fn what_would_be_too_many_fields_stays_where_it_was() {
+    const MEMBERS: usize = 50_000;
+    let members: Vec<String> = (0..MEMBERS).map(|n| format!("\"k{n}\":{n}")).collect();
+    let object = members.join(",");
+    let limit = base::limits::LIFT_FIELDS_MAX;
+    let found = lifted("[a.b]", &format!(r#"{{"a":{{"b":{{{object}}}}}}}"#));
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found.as_object().unwrap().len(), limit + 1);
+    assert_eq!(found["a"]["b"].as_object().unwrap().len(), MEMBERS - limit);
+    assert_eq!((&found["k0"], &found["a"]["b"]["k49999"]), (&0.into(), &49_999.into()));
+    let pairs: Vec<String> = (0..MEMBERS).map(|n| format!(r#"{{"n":"k{n}","v":{n}}}"#)).collect();
+    let record = format!(r#"{{"a":[{}]}}"#, pairs.join(","));
+    assert_eq!(lifted("[{from: a, pairs: {name: n, value: v}}]", &record), record);
+    let spaced = format!("{{{}}}", object.replace("\"k", "\"k "));
+    assert_eq!(lifted("[a]", &spaced), spaced);
+}
+
+#[test]
 fn xml_in_json_gets_the_names_that_rules_use() {
     let record = r##"{"E":{"#attributes":{"xmlns":"http://x"},"System":{"Provider":{"#attributes":
         {"Name":"P","Guid":"G"}},"EventID":{"#attributes":{"Qualifiers":0},"#text":7},

@@ -2,7 +2,10 @@
 //!
 //! Values are borrowed from the record unless an escape in them stands for another character.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use base::{ColumnType, Object, Value};
 
@@ -87,7 +90,7 @@ pub(crate) fn cef<'t>(rule: Cef, types: &Types, text: &'t str) -> Result<Object<
         gather.add(*name, typed(types, name, part));
         rest = behind;
     }
-    let labels = if rule.labels { labels(rest) } else { Vec::new() };
+    let labels = if rule.labels { labels(rest) } else { HashMap::new() };
     for_each_pair(rest, |key, value| {
         let (name, is_label) = labelled(&labels, key);
         if !is_label {
@@ -269,27 +272,25 @@ fn key_before(text: &str, end: usize) -> Option<usize> {
 }
 
 /// What `cs1Label` and the like say: the key, and the name that its value gets.
-fn labels(text: &str) -> Vec<(&str, Cow<'_, str>)> {
-    let mut labels: Vec<(&str, Cow<'_, str>)> = Vec::new();
-    let mut keys = Vec::new();
+fn labels(text: &str) -> HashMap<&str, Cow<'_, str>> {
+    let mut labels = HashMap::new();
+    let mut keys = HashSet::new();
     for_each_pair(text, |key, value| {
-        keys.push(key);
+        keys.insert(key);
         if let Some(key) = key.strip_suffix("Label").filter(|_| !value.is_empty()) {
-            labels.push((key, unescape(value, Part::Value)));
+            labels.entry(key).or_insert_with(|| unescape(value, Part::Value));
         }
     });
     // A name that is taken is not given twice.
-    let is_free = |name: &str| !keys.contains(&name) && !CEF_HEADER.contains(&name);
-    labels.retain(|(key, name)| keys.contains(key) && is_free(name));
+    let is_free = |name: &str| !keys.contains(name) && !CEF_HEADER.contains(&name);
+    labels.retain(|key, name| keys.contains(key) && is_free(name));
     labels
 }
 
 /// The name of a key's value, and whether the value is but a label that was made use of.
-fn labelled<'t>(labels: &[(&'t str, Cow<'t, str>)], key: &'t str) -> (Cow<'t, str>, bool) {
-    let label_of = key.strip_suffix("Label");
-    let is_label = labels.iter().any(|(key, _)| Some(*key) == label_of);
-    let name = labels.iter().find(|(labelled, _)| *labelled == key);
-    (name.map_or(Cow::Borrowed(key), |(_, name)| name.clone()), is_label)
+fn labelled<'t>(labels: &HashMap<&'t str, Cow<'t, str>>, key: &'t str) -> (Cow<'t, str>, bool) {
+    let is_label = key.strip_suffix("Label").is_some_and(|key| labels.contains_key(key));
+    (labels.get(key).cloned().unwrap_or(Cow::Borrowed(key)), is_label)
 }
 
 #[cfg(test)]

@@ -111,22 +111,35 @@ impl<'t> Tree<'t, '_> {
         }
         let mut members = Gather::with_capacity(4);
         let mut attributes = Gather::with_capacity(4);
-        for attribute in tag.attributes() {
+        // One that repeats is a list, as everything that does; to look for it would take long.
+        for attribute in tag.attributes().with_checks(false) {
             let attribute = attribute.map_err(|error| self.wrong(error.to_string(), at))?;
-            let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-            let value = attribute
-                .unescape_value()
-                .map_err(|error| self.wrong(error.to_string(), at))?
-                .into_owned();
-            let value = self.typed(&name, value.into());
+            let name = self.own(attribute.key.as_ref());
+            let value =
+                attribute.unescape_value().map_err(|error| self.wrong(error.to_string(), at))?;
+            let value = match value {
+                Cow::Borrowed(text) => self.own(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text),
+            };
+            let value = self.typed(&name, value);
             attributes.add(name, value);
         }
         let attributes = attributes.into_object();
         if !attributes.is_empty() {
             members.add("#attributes", Value::Object(attributes));
         }
-        let name = String::from_utf8_lossy(tag.local_name().as_ref()).into_owned();
-        Ok(Element { name: name.into(), members, text: Cow::Borrowed("") })
+        let name = self.own(tag.local_name().as_ref());
+        Ok(Element { name, members, text: Cow::Borrowed("") })
+    }
+
+    /// A part of the record's text, borrowed from it.
+    fn own(&self, part: &[u8]) -> Cow<'t, str> {
+        let begin = part.as_ptr().addr().checked_sub(self.text.as_ptr().addr());
+        let found = begin.and_then(|begin| self.text.get(begin..begin.checked_add(part.len())?));
+        match found.filter(|found| found.as_bytes() == part) {
+            Some(found) => Cow::Borrowed(found),
+            None => Cow::Owned(String::from_utf8_lossy(part).into_owned()),
+        }
     }
 
     fn append(&mut self, text: Cow<'t, str>) {

@@ -35,6 +35,13 @@ fn cef_is_read_with_its_escapes_and_types() {
 }
 
 #[test]
+fn very_many_keys_take_time_in_their_number_only() {
+    let keys: String = (0..20_000).map(|n| format!(" k{n}=v k{n}Label=name{n}")).collect();
+    let found = one("{type: cef, labels: true}", &format!("CEF:0|a|b|c|d|e|5|{keys}"));
+    assert!(found.ends_with(r#""name19999":"v"}"#));
+}
+
+#[test]
 fn leef_is_read_in_both_versions() {
     for line in [
         "LEEF:1.0|Acme|Wall|2.1|deny|src=192.0.2.1\tsrcPort=80\tusrName=anna b\tflag",
