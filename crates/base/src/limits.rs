@@ -217,6 +217,26 @@ pub const CHECK_FINDINGS_MAX: usize = 1000;
 /// How many objects a check reads at once: enough to hide an object store's 50 ms.
 pub const CHECK_CONCURRENCY: usize = 16;
 
+/// How many batches are reconciled together: the files of their table are read once for all of them, and
+/// the places of their records are held in memory.
+pub const RECONCILE_BATCHES_MAX: u64 = 1000;
+
+/// How many findings of one look at the ledger become alerts: what is wrong with a table is wrong with
+/// thousands of batches.
+pub const LEDGER_ALERTS_MAX: usize = 20;
+
+/// How many raw bytes of batches are replayed in one commit, beyond the first of them: each commit writes
+/// the files anew that hold their rows.
+pub const REPLAY_BYTES_MAX: u64 = 64 << 20;
+
+/// How many records are replayed in one commit, beyond those of the first batch: their ids are held in
+/// memory, some 300 bytes for each.
+pub const REPLAY_RECORDS_MAX: u64 = 250_000;
+
+/// How many batches before its own the bytes of a record may have come in with: large documents are
+/// committed in several batches.
+pub const REPLAY_BATCHES_BACK_MAX: u64 = 64;
+
 /// How often a commit of upkeep is tried again when writers were faster.
 pub const REWRITE_ATTEMPTS_MAX: u32 = 20;
 

@@ -34,9 +34,6 @@ use crate::{
     retain::DroppedBefore,
 };
 
-/// How many batches are looked at together: their table's files are read once for all of them.
-const BATCHES_AT_A_TIME: u64 = 1000;
-
 /// Which batches: those that were written at `from` or later, and before `to`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Written {
@@ -151,7 +148,7 @@ impl Work<'_> {
     ) -> Result<(), LakeError> {
         let (mut next, last) = numbers.into_inner();
         while next <= last {
-            let until = last.min(next + BATCHES_AT_A_TIME - 1);
+            let until = last.min(next + limits::RECONCILE_BATCHES_MAX - 1);
             let (some, is_over) = self.read(source, next..=until, written).await?;
             self.batches(&some).await?;
             if is_over {

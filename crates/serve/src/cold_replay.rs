@@ -42,13 +42,6 @@ use self::{
 };
 use crate::{ServeError, lane::blocking};
 
-/// How many raw bytes of batches are replayed in one commit: each writes the files anew that hold their
-/// rows.
-const BYTES_AT_A_TIME: u64 = limits::BATCH_BYTES_MAX as u64;
-
-/// How many records are, for their ids are held in memory.
-const RECORDS_AT_A_TIME: u64 = 1_000_000;
-
 /// How often a commit is tried again when upkeep has changed the files.
 const ATTEMPTS_MAX: usize = 5;
 
@@ -170,8 +163,8 @@ async fn group(
         days.extend(
             [manifest.time_min, manifest.time_max].into_iter().flatten().map(Timestamp::day),
         );
-        let is_much = bytes + manifest.bytes > BYTES_AT_A_TIME
-            || records + manifest.records > RECORDS_AT_A_TIME
+        let is_much = bytes + manifest.bytes > limits::REPLAY_BYTES_MAX
+            || records + manifest.records > limits::REPLAY_RECORDS_MAX
             || days.len() > limits::BATCH_DAYS_MAX;
         if !group.is_empty() && (is_other || is_much) {
             return Ok((group, number));

@@ -5,7 +5,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::{EventId, Explain as _, Level, Match, ObjectHash, Problem, Reason, RuleInfo, Timestamp};
+use base::{
+    EventId, Explain as _, Level, Match, ObjectHash, Problem, Reason, RuleInfo, Timestamp, limits,
+};
 use lake::{
     batch::Manifest,
     check::Finding,
@@ -29,10 +31,6 @@ pub(crate) const RULE_ID: &str = "dab.ledger";
 
 /// For how long the same finding joins its alert: it is found again until someone mends it.
 const ALERT_WINDOW_SECONDS: u64 = 30 * 86_400;
-
-/// How many findings of one look become alerts: what is wrong with a whole table is wrong with thousands
-/// of batches.
-const ALERTS_MAX: usize = 20;
 
 /// The match about a batch whose records are not its rows and quarantined records.
 pub(crate) fn mismatch(manifest: &Manifest, address: String) -> Option<Match> {
@@ -89,7 +87,7 @@ pub(crate) async fn look(stages: &Stages, from: Timestamp) -> Result<usize, Prob
         return Ok(0);
     }
     let now = stages.clock.now();
-    let some = done.findings.iter().take(ALERTS_MAX);
+    let some = done.findings.iter().take(limits::LEDGER_ALERTS_MAX);
     let matches: Vec<Match> = some.clone().map(|finding| alert(finding, now, count)).collect();
     for finding in some {
         let report = Problem::from(finding.clone()).report();

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use base::{EventId, ObjectHash, Timestamp};
+use base::{EventId, ObjectHash, Timestamp, limits};
 use bytes::Bytes;
 use lake::{
     Lake, LakeError,
@@ -13,10 +13,6 @@ use lake::{
 };
 
 use crate::ServeError;
-
-/// How many batches before its own the bytes of a record may have come in with: large documents are
-/// committed in several batches.
-const BATCHES_BACK_MAX: u64 = 64;
 
 /// The raw bytes of how many batches are held.
 const BATCHES_HELD: usize = 3;
@@ -99,7 +95,7 @@ impl Reader {
     async fn span(&mut self, number: u64, span: &Span) -> Result<Option<Vec<u8>>, LakeError> {
         let mut pieces = Vec::new();
         let mut end = span.to;
-        for back in 0..BATCHES_BACK_MAX.min(number) {
+        for back in 0..limits::REPLAY_BATCHES_BACK_MAX.min(number) {
             if end <= span.from {
                 break;
             }
