@@ -170,7 +170,7 @@ impl<'a> Object<'a> {
             return false;
         }
         let inner = path.part(part).and_then(|key| self.get(key));
-        inner.is_some_and(|value| value.any_inner(path, part + 1, found))
+        inner.is_some_and(|value| value.any_below(path, part + 1, found))
     }
 
     /// As [`Self::any`], for a path that may be spelt in any way: each run of its parts may be one
@@ -332,7 +332,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn any_inner<'s>(
+    /// As [`Object::any`], for a value that stands where the parts before `part` lead to.
+    pub fn any_below<'s>(
         &'s self,
         path: &FieldPath,
         part: usize,
@@ -340,7 +341,7 @@ impl<'a> Value<'a> {
     ) -> bool {
         match self {
             Self::Object(inner) => inner.any_from(path, part, found),
-            Self::List(members) => members.iter().any(|member| member.any_inner(path, part, found)),
+            Self::List(members) => members.iter().any(|member| member.any_below(path, part, found)),
             _ => false,
         }
     }

@@ -11,7 +11,7 @@ use super::{
     memo::Remembered,
     program::{Node, NodeId, Program, Slow, to_usize},
     route::{Signature, Signatures},
-    scratch::{Located, State},
+    scratch::{Located, Place, State},
     source::Source,
 };
 use crate::{
@@ -183,8 +183,8 @@ impl<'e> Evaluation<'_, 'e> {
     /// Where a field is, if it may be there, and whether that is certain.
     fn located(&self, slot: u32) -> Option<(Located, bool)> {
         let located = self.state.located.get(to_usize(slot)).copied()?;
-        let is_certain = located.own > 0 || located.normalized > 0;
-        (is_certain || located.dotted).then_some((located, is_certain))
+        let is_certain = located.own.entry > 0 || located.normalized.entry > 0;
+        (located != Located::default()).then_some((located, is_certain))
     }
 
     #[inline]
@@ -376,7 +376,7 @@ fn locate_in(
     object: &Object<'_>,
     keys: &Keys,
     state: &mut State,
-    place: impl Fn(&mut Located) -> &mut u32,
+    place: impl Fn(&mut Located) -> &mut Place,
 ) {
     if object.is_empty() {
         return;
@@ -384,19 +384,34 @@ fn locate_in(
     let State { shapes, located, present, .. } = state;
     let shape = shapes.get(object, keys);
     for (at, slot) in &shape.fields {
-        let Some(located) = located.get_mut(to_usize(*slot)) else { continue };
-        if *located == Located::default() {
-            present.push(*slot);
-        }
-        *place(located) = *at;
-    }
-    for slot in &shape.dotted {
-        let Some(located) = located.get_mut(to_usize(*slot)) else { continue };
-        if !located.dotted {
-            located.dotted = true;
-            present.push(*slot);
+        if let Some(located) = touch(located, present, *slot) {
+            place(located).entry = *at;
         }
     }
+    for (at, slot) in &shape.below {
+        if let Some(located) = touch(located, present, *slot) {
+            place(located).below = *at;
+        }
+    }
+    for slot in &shape.spelt {
+        if let Some(located) = touch(located, present, *slot) {
+            located.spelt = true;
+        }
+    }
+}
+
+/// A field's place, which is about to be set.
+#[inline]
+fn touch<'l>(
+    located: &'l mut [Located],
+    present: &mut Vec<u32>,
+    slot: u32,
+) -> Option<&'l mut Located> {
+    let located = located.get_mut(to_usize(slot))?;
+    if *located == Located::default() {
+        present.push(slot);
+    }
+    Some(located)
 }
 
 /// Calls `found` for the values of a field, members of lists one by one, until it answers true.
@@ -408,21 +423,24 @@ fn for_values<'e>(
     located: Located,
     found: &mut dyn FnMut(&'e Value<'e>) -> bool,
 ) -> bool {
-    if located.dotted {
-        let path = source.plan.paths().get(to_usize(slot));
-        let Some(path) = path else { return false };
-        if source.plan.has_any_spelling(to_usize(slot)) {
-            let mut in_object = |object: &'e Object<'e>| object.any_spelling(path, found);
-            return in_object(&event.fields) || in_object(&event.normalized);
-        }
-        return event.any(path, found);
+    let path = || source.plan.paths().get(to_usize(slot));
+    if located.spelt {
+        let Some(path) = path() else { return false };
+        let mut in_object = |object: &'e Object<'e>| object.any_spelling(path, found);
+        return in_object(&event.fields) || in_object(&event.normalized);
     }
-    let mut in_entry = |object: &'e Object<'e>, place: u32| {
-        let index = to_usize(place).checked_sub(1);
-        let entry = index.and_then(|index| object.iter().as_slice().get(index));
-        entry.is_some_and(|(_, value)| any_leaf(value, found))
+    let mut at = |object: &'e Object<'e>, place: Place| {
+        let entry = |place: u32| {
+            let index = to_usize(place).checked_sub(1);
+            index.and_then(|index| object.iter().as_slice().get(index)).map(|(_, value)| value)
+        };
+        match (entry(place.entry), entry(place.below)) {
+            (Some(value), _) => any_leaf(value, found),
+            (None, Some(value)) => path().is_some_and(|path| value.any_below(path, 1, found)),
+            (None, None) => false,
+        }
     };
-    in_entry(&event.fields, located.own) || in_entry(&event.normalized, located.normalized)
+    at(&event.fields, located.own) || at(&event.normalized, located.normalized)
 }
 
 /// Puts all strings of an object into one text in lower case, [`BETWEEN`] behind each.

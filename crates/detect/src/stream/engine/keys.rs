@@ -24,10 +24,12 @@ pub(super) struct Keys {
 /// The fields that a key leads to.
 #[derive(Debug, Default)]
 pub(super) struct Key {
-    /// The field that the key is.
+    /// The field that the key is, with dots or without.
     pub(super) field: Option<u32>,
-    /// The fields with dots in their names that may begin with the key, or be it.
-    pub(super) dotted: Vec<u32>,
+    /// The fields with dots in their names that begin with the key.
+    pub(super) below: Vec<u32>,
+    /// The fields with dots that may be spelt in any way, and begin with the key or are it.
+    pub(super) spelt: Vec<u32>,
 }
 
 impl Keys {
@@ -36,15 +38,17 @@ impl Keys {
         let mut keys: HashMap<Box<str>, Key, FixedState> = HashMap::default();
         for (index, path) in paths.iter().enumerate() {
             let slot = to_u32(index);
-            if path.len() == 1 {
-                keys.entry(path.as_str().into()).or_default().field = Some(slot);
+            if has_any_spelling(index) && path.len() > 1 {
+                for end in 1..=path.len() {
+                    let key = path.run(0..end).unwrap_or_default();
+                    keys.entry(key.into()).or_default().spelt.push(slot);
+                }
                 continue;
             }
-            for end in 1..=path.len() {
-                let is_key = end == 1 || end == path.len() || has_any_spelling(index);
-                if let Some(key) = path.run(0..end).filter(|_| is_key) {
-                    keys.entry(key.into()).or_default().dotted.push(slot);
-                }
+            keys.entry(path.as_str().into()).or_default().field = Some(slot);
+            if path.len() > 1 {
+                let first = path.part(0).unwrap_or_default();
+                keys.entry(first.into()).or_default().below.push(slot);
             }
         }
         let mut lengths = [0; 256];
@@ -87,8 +91,9 @@ pub(super) struct Shapes {
     turn: usize,
     /// That of an object which is not remembered.
     other: Shape,
-    /// The fields that were found of the shape at hand, as a set.
+    /// The fields that were found of the shape at hand, and those below a key, as sets.
     found: Vec<u64>,
+    found_below: Vec<u64>,
 }
 
 /// What the keys of an object lead to.
@@ -100,8 +105,11 @@ pub(super) struct Shape {
     ends: Vec<u32>,
     /// The fields that keys are, each behind the place of its key, counted from 1.
     pub(super) fields: Vec<(u32, u32)>,
-    /// The fields with dots in their names that are perhaps there.
-    pub(super) dotted: Vec<u32>,
+    /// The fields that are perhaps inside the value of a key, which is their first part: behind the
+    /// place of that key, counted from 1.
+    pub(super) below: Vec<(u32, u32)>,
+    /// The fields of any spelling that are perhaps there.
+    pub(super) spelt: Vec<u32>,
 }
 
 impl Shapes {
@@ -122,7 +130,7 @@ impl Shapes {
             true => self.shapes.get_mut(first + self.turn).unwrap_or(&mut self.other),
             false => &mut self.other,
         };
-        place.become_that_of(hash, object, keys, &mut self.found);
+        place.become_that_of(hash, object, keys, [&mut self.found, &mut self.found_below]);
         place
     }
 }
@@ -145,15 +153,18 @@ impl Shape {
         hash: u64,
         object: &Object<'_>,
         keys: &Keys,
-        found: &mut Vec<u64>,
+        [found, found_below]: [&mut Vec<u64>; 2],
     ) {
         self.hash = hash;
         self.names.clear();
         self.ends.clear();
         self.fields.clear();
-        self.dotted.clear();
-        found.clear();
-        found.resize(bits::room(keys.fields), 0);
+        self.below.clear();
+        self.spelt.clear();
+        for set in [&mut *found, &mut *found_below] {
+            set.clear();
+            set.resize(bits::room(keys.fields), 0);
+        }
         for (place, (name, _)) in (1_u32..).zip(object) {
             self.names.push_str(name);
             self.ends.push(to_u32(self.names.len()));
@@ -162,9 +173,13 @@ impl Shape {
             if let Some(slot) = key.field.filter(|slot| bits::insert(found, *slot)) {
                 self.fields.push((place, slot));
             }
-            let new = key.dotted.iter().filter(|slot| bits::insert(found, **slot));
-            self.dotted.extend(new);
+            let new = key.below.iter().filter(|slot| bits::insert(found_below, **slot));
+            self.below.extend(new.map(|slot| (place, *slot)));
+            let new = key.spelt.iter().filter(|slot| bits::insert(found, **slot));
+            self.spelt.extend(new);
         }
+        // Where the whole name is a key, nothing else counts.
+        self.below.retain(|(_, slot)| !bits::has(found, *slot));
     }
 }
 
@@ -192,29 +207,33 @@ mod tests {
     use super::*;
 
     /// The fields that an object's keys lead to, as the shape and plain look-ups tell them.
-    fn check(shapes: &mut Shapes, keys: &Keys, names: &[&str]) {
+    fn check(shapes: &mut Shapes, keys: &Keys, paths: &[FieldPath], names: &[&str]) {
         let mut object = Object::new();
         names.iter().for_each(|name| object.push(*name, Value::Null));
         let shape = shapes.get(&object, keys);
-        let mut expected: Vec<(u32, u32)> = Vec::new();
-        let mut dotted = Vec::new();
-        for (place, name) in (1..).zip(names) {
-            let Some(key) = keys.get(name) else { continue };
-            let field = key.field.filter(|slot| expected.iter().all(|(_, known)| known != slot));
-            expected.extend(field.map(|slot| (place, slot)));
-            dotted.extend(&key.dotted);
+        let place = |key: Option<&str>| names.iter().position(|name| Some(*name) == key);
+        let place = |key| place(key).map(|place| to_u32(place + 1));
+        let (mut fields, mut below) = (Vec::new(), Vec::new());
+        for (slot, path) in (0..).zip(paths) {
+            match (place(Some(path.as_str())), place(path.part(0))) {
+                (Some(whole), _) => fields.push((whole, slot)),
+                (None, Some(first)) => below.push((first, slot)),
+                (None, None) => {}
+            }
         }
-        dotted.sort_unstable();
-        dotted.dedup();
-        let mut seen = shape.dotted.clone();
-        seen.sort_unstable();
-        assert_eq!((&shape.fields, &seen), (&expected, &dotted), "{names:?}");
+        let sorted = |mut all: Vec<(u32, u32)>| {
+            all.sort_unstable();
+            all
+        };
+        let seen = (sorted(shape.fields.clone()), sorted(shape.below.clone()));
+        assert_eq!(seen, (sorted(fields), sorted(below)), "{names:?}");
     }
 
     #[test]
     fn shapes_lead_to_what_keys_lead_to() {
         let names = ["ab", "c", "a", "bc", "user", "user.name", "x.y.z", "x"];
-        let keys = Keys::new(&names.map(FieldPath::new), |_| false);
+        let paths = names.map(FieldPath::new);
+        let keys = Keys::new(&paths, |_| false);
         let mut shapes = Shapes::default();
         let mut number = 3_usize;
         for _ in 0..20_000 {
@@ -226,12 +245,12 @@ mod tests {
                 object.push(*names.iter().chain(&others).nth(at).unwrap());
             }
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99) >> 1;
-            check(&mut shapes, &keys, &object);
+            check(&mut shapes, &keys, &paths, &object);
         }
         // The same letters and lengths, split elsewhere.
-        check(&mut shapes, &keys, &["ab", "c"]);
-        check(&mut shapes, &keys, &["a", "bc"]);
+        check(&mut shapes, &keys, &paths, &["ab", "c"]);
+        check(&mut shapes, &keys, &paths, &["a", "bc"]);
         let long = "k".repeat(SHAPE_BYTES_MAX);
-        check(&mut shapes, &keys, &[&long, "ab", "ab", "user"]);
+        check(&mut shapes, &keys, &paths, &[&long, "ab", "ab", "user"]);
     }
 }

@@ -57,14 +57,21 @@ pub(super) struct State {
     pub(super) events: u64,
 }
 
-/// Where a field is: which entry of the source's own fields, and which of the normalized ones, each
-/// counted from 1; 0 if it is not there.
+/// Where a field is among the source's own fields, and among the normalized ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Located {
-    pub(super) own: u32,
-    pub(super) normalized: u32,
-    /// A name with dots whose beginning is there: it is looked up when it is needed.
-    pub(super) dotted: bool,
+    pub(super) own: Place,
+    pub(super) normalized: Place,
+    /// A name with dots that may be spelt in any way: it is looked up when it is needed.
+    pub(super) spelt: bool,
+}
+
+/// Which entry of an object a field is, or may be inside of; each is counted from 1, and 0 if there
+/// is none. Not both are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) entry: u32,
+    pub(super) below: u32,
 }
 
 /// How much space the rules of a log source need.
