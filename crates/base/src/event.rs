@@ -566,15 +566,13 @@ impl FieldPath {
     /// One part, without dots.
     #[must_use]
     pub fn part(&self, part: usize) -> Option<&str> {
-        let start = *self.starts.get(part)?;
-        let end = self.starts.get(part + 1).map_or(self.name.len(), |next| next - 1);
-        self.name.get(start..end)
+        self.run(part..part + 1)
     }
 
     /// The parts from `part` on, with their dots.
     #[must_use]
     pub fn remainder(&self, part: usize) -> Option<&str> {
-        self.name.get(*self.starts.get(part)?..)
+        self.run(part..self.len())
     }
 
     /// Some parts in a row, with the dots between them.

@@ -3,8 +3,8 @@
 //!
 //! `docs/reference/engine.md` describes it. In short: what rules ask of a field is answered for all
 //! rules at once ([`column`]), a rule is evaluated only if something it can't hold without was
-//! found ([`necessary`]), and evaluating it is asking for bits ([`program`]). A rule that holds is
-//! evaluated plainly as well, by the code of the plain evaluator, which also tells the reasons.
+//! found ([`necessary`]), and evaluating it is asking for bits ([`program`]), which also tell the
+//! reasons. An expression in CEL is ruled out in the same way, and then decides by itself.
 
 mod bits;
 mod column;
