@@ -82,6 +82,8 @@ fn compare<One: Side, Other: Side>(
 
 /// The rules that match a line, as a set.
 fn matching<S: Side>(side: &S, line: &str) -> Result<BTreeSet<String>, Failure> {
-    let event = side.parse(line, Depth::Event).ok_or_else(|| format!("not parsed: {line}"))?;
+    let mut room = S::Room::default();
+    let event =
+        side.parse(line, Depth::Event, &mut room).ok_or_else(|| format!("not parsed: {line}"))?;
     Ok(side.matching(&event).into_iter().collect())
 }

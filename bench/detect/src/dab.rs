@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use dab_base::{Event, EventId, Match, Object, ObjectHash, Origin, SigmaRoute, Timestamp, Value};
-use dab_decode::{At, Decoder, LogSource, parse_json};
+use dab_decode::{At, Decoder, LogSource, Scratch, parse_json_in};
 use dab_detect::{Engine, FullScan, Matcher, Remembering, Rule, load_file};
 
 use crate::{
@@ -52,6 +52,7 @@ impl<M: Build> Side for Dab<M> {
     type Event<'l> = Event<'l>;
     const HAS_EVENTS: bool = true;
     type Scratch = Vec<Match>;
+    type Room = Scratch;
 
     fn load(lane: &Lane, files: &[RuleFile]) -> Result<(Self, Vec<String>), Failure> {
         let (mut rules, mut refused) = (Vec::new(), Vec::new());
@@ -84,13 +85,19 @@ impl<M: Build> Side for Dab<M> {
         self.matcher.rules().len()
     }
 
-    fn parse<'l>(&'l self, line: &'l str, depth: Depth) -> Option<Event<'l>> {
+    fn parse<'l>(
+        &'l self,
+        line: &'l str,
+        depth: Depth,
+        room: &'l mut Scratch,
+    ) -> Option<Event<'l>> {
         let (object_hash, ingest_time) = self.at;
         if depth == Depth::Event {
             let at = At { object: "lane", object_hash, offset: 0, ingest_time, header: None };
-            return self.decoder.decode(line.as_bytes(), &at).ok();
+            return self.decoder.decode_in(line.as_bytes(), &at, room).ok();
         }
-        let Ok(Value::Object(fields)) = parse_json(line.as_bytes()) else { return None };
+        let parsed = parse_json_in(line.as_bytes(), room);
+        let Ok(Value::Object(fields)) = parsed else { return None };
         Some(Event {
             time: ingest_time,
             ingest_time,

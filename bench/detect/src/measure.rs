@@ -75,9 +75,9 @@ fn measure<S: Side>(arguments: &Arguments) -> Result<String, Failure> {
 
 fn parse<S: Side>(side: &S, lines: &[&str], depth: Depth) -> Result<Duration, Failure> {
     let start = processor_time();
-    let mut parsed = 0;
+    let (mut parsed, mut room) = (0, S::Room::default());
     for line in lines {
-        parsed += usize::from(black_box(side.parse(line, depth)).is_some());
+        parsed += usize::from(black_box(side.parse(line, depth, &mut room)).is_some());
     }
     let took = processor_time().saturating_sub(start);
     whole(parsed, lines).map(|()| took)
@@ -86,9 +86,11 @@ fn parse<S: Side>(side: &S, lines: &[&str], depth: Depth) -> Result<Duration, Fa
 fn evaluate<S: Side>(side: &S, lines: &[&str]) -> (Duration, usize) {
     let (mut took, mut matches) = (Duration::ZERO, 0);
     let mut scratch = S::Scratch::default();
+    let mut rooms: Vec<S::Room> = std::iter::repeat_with(S::Room::default).take(BATCH).collect();
     for batch in lines.chunks(BATCH) {
-        let events: Vec<S::Event<'_>> =
-            batch.iter().filter_map(|line| side.parse(line, Depth::Event)).collect();
+        let events: Vec<S::Event<'_>> = (batch.iter().zip(&mut rooms))
+            .filter_map(|(line, room)| side.parse(line, Depth::Event, room))
+            .collect();
         let start = processor_time();
         for event in &events {
             matches += side.evaluate(black_box(event), &mut scratch);
@@ -104,10 +106,10 @@ fn parse_and_evaluate<S: Side>(
     depth: Depth,
 ) -> Result<(Duration, usize), Failure> {
     let start = processor_time();
-    let mut scratch = S::Scratch::default();
+    let (mut scratch, mut room) = (S::Scratch::default(), S::Room::default());
     let (mut parsed, mut matches) = (0, 0);
     for line in lines {
-        if let Some(event) = side.parse(line, depth) {
+        if let Some(event) = side.parse(line, depth, &mut room) {
             parsed += 1;
             matches += side.evaluate(&event, &mut scratch);
         }

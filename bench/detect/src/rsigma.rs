@@ -51,6 +51,7 @@ impl Side for Rsigma {
     type Event<'l> = Value;
     const HAS_EVENTS: bool = false;
     type Scratch = ();
+    type Room = ();
 
     fn load(lane: &Lane, files: &[RuleFile]) -> Result<(Self, Vec<String>), Failure> {
         let (mut collection, mut refused) = (SigmaCollection::new(), Vec::new());
@@ -75,7 +76,7 @@ impl Side for Rsigma {
         self.engine.rule_count()
     }
 
-    fn parse<'l>(&'l self, line: &'l str, _depth: Depth) -> Option<Value> {
+    fn parse<'l>(&'l self, line: &'l str, _depth: Depth, (): &'l mut ()) -> Option<Value> {
         serde_json::from_str(line).ok()
     }
 

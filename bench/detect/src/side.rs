@@ -19,6 +19,8 @@ pub(crate) trait Side: Sized {
     const HAS_EVENTS: bool;
     /// What is kept from one event to the next.
     type Scratch: Default;
+    /// Memory for what an event can't borrow from its line, used again for later ones.
+    type Room: Default;
 
     /// Loads the rules for a lane; answers the paths of those that it refused, too.
     fn load(lane: &Lane, files: &[RuleFile]) -> Result<(Self, Vec<String>), Failure>;
@@ -27,7 +29,12 @@ pub(crate) trait Side: Sized {
     fn rules(&self) -> usize;
 
     /// Makes an event of a line.
-    fn parse<'l>(&'l self, line: &'l str, depth: Depth) -> Option<Self::Event<'l>>;
+    fn parse<'l>(
+        &'l self,
+        line: &'l str,
+        depth: Depth,
+        room: &'l mut Self::Room,
+    ) -> Option<Self::Event<'l>>;
 
     /// Evaluates all rules over an event and answers how many matched.
     fn evaluate(&self, event: &Self::Event<'_>, scratch: &mut Self::Scratch) -> usize;

@@ -22,5 +22,5 @@ pub use log_source::{
     Cef, DecodeError, Dialect, Encoding, Escapes, FieldRule, Format, Grammar, KeyValue, Layout,
     Lift, Lines, LogSource, Payload, Syslog, Table, Text, TimeFormat, TimeRule, Xml, shipped,
 };
-pub use parse::{Scratch, parse_json};
+pub use parse::{Scratch, parse_json, parse_json_in};
 pub use reject::{Reject, RejectKind};

@@ -19,7 +19,7 @@ use crate::{Encoding, Reject, RejectKind, reject::excerpt};
 
 use json::fraction;
 pub(crate) use json::parse_text;
-pub use json::{Scratch, parse_json};
+pub use json::{Scratch, parse_json, parse_json_in};
 pub(crate) use pattern::{Patterns, cast_text};
 pub(crate) use table::{Columns, is_flow_header};
 pub(crate) use text::TextParser;

@@ -30,6 +30,17 @@ pub fn parse_json(bytes: &[u8]) -> Result<Value<'_>, Reject> {
     }
 }
 
+/// As [`parse_json`], with memory for strings with escapes, which are borrowed then as well.
+///
+/// # Errors
+/// As [`parse_json`].
+pub fn parse_json_in<'a>(bytes: &'a [u8], scratch: &'a mut Scratch) -> Result<Value<'a>, Reject> {
+    match text_of(bytes, Encoding::Utf8)? {
+        Cow::Borrowed(text) => parse_text(text, Some(scratch)),
+        Cow::Owned(text) => parse_text(&text, None).map(Value::into_owned),
+    }
+}
+
 /// As [`parse_json`], for what is text already. Strings with escapes are put into `scratch` if
 /// there is one, so that they are borrowed too.
 pub(crate) fn parse_text<'a>(

@@ -2,17 +2,16 @@
 
 use std::{ops::Range, sync::Arc};
 
-use base::{Event, Match, Object, Value};
+use base::{Match, Value};
 
 use super::{
     bits,
     column::{BETWEEN, Column, Predicate, Texts, spell},
-    keys::{Keys, any_leaf},
     memo::Remembered,
     program::{Node, NodeId, Program, Slow, to_usize},
-    route::{Signature, Signatures},
-    scratch::{Located, Place, State},
-    source::Source,
+    route::Signature,
+    scratch::State,
+    view::View,
 };
 use crate::{
     rule::{Rule, Shared},
@@ -35,44 +34,41 @@ const EXPRESSIONS_EVERY: u64 = 1024;
 
 /// An event under evaluation.
 pub(super) struct Evaluation<'s, 'e> {
-    pub(super) source: &'s Source,
-    pub(super) event: &'e Event<'e>,
+    pub(super) view: View<'s, 'e>,
     pub(super) state: &'s mut State,
 }
 
 impl<'e> Evaluation<'_, 'e> {
+    /// `asked` is what the shapes answered for the signature.
     pub(super) fn run(
         mut self,
-        signatures: &mut Signatures,
+        (signature, asked): (&Signature, [usize; 2]),
         rules: &[Arc<Rule>],
         failures: &Failures,
         matches: &mut Vec<Match>,
     ) {
-        self.locate();
-        self.route();
-        let signature = signatures.get(&self.source.router, &self.state.route);
-        self.scan(signature);
+        self.scan(signature, asked);
         self.gather(signature);
+        let View { source, event, .. } = self.view;
         let first = matches.len();
         let mut matched = Vec::new();
         let mut shared = Shared::default();
         let mut fields = None;
         let mut word = 0;
         while let Some(index) = bits::pop(&mut self.state.candidates, &mut word) {
-            let Some(run) = self.source.runs.get(to_usize(index)) else { continue };
+            let Some(run) = source.runs.get(to_usize(index)) else { continue };
             if run.program.is_some_and(|program| !self.holds(program.node)) {
                 continue;
             }
-            let Some(bound) = self.source.bound(run) else { continue };
+            let Some(bound) = source.bound(run) else { continue };
             let Some(rule) = rules.get(bound.rule) else { continue };
             if bound.has_twin && matched.contains(&bound.rule) {
                 continue;
             }
-            let (event, plan) = (self.event, &self.source.plan);
             if run.program.is_none() && !decide::program_holds(rule, bound, event, failures) {
                 continue;
             }
-            let fields = fields.get_or_insert_with(|| Fields::new(event, plan.paths()));
+            let fields = fields.get_or_insert_with(|| Fields::new(event, source.plan.paths()));
             if run.program.is_some() {
                 debug_assert!(decide::holds(rule, bound, fields, failures), "{}", rule.info.id);
             } else if !decide::detection_holds(rule, bound, fields) {
@@ -85,59 +81,18 @@ impl<'e> Evaluation<'_, 'e> {
         decide::order(matched, matches, first);
     }
 
-    /// Finds the fields that rules ask for.
-    fn locate(&mut self) {
-        let (state, keys) = (&mut *self.state, &self.source.keys);
-        locate_in(&self.event.fields, keys, state, |located| &mut located.own);
-        locate_in(&self.event.normalized, keys, state, |located| &mut located.normalized);
-    }
-
-    /// Finds which tests of the routes hold.
-    fn route(&mut self) {
-        for (slot, values) in &self.source.router.fields {
-            let Some((located, _)) = self.located(*slot) else { continue };
-            let mut texts = std::mem::take(&mut self.state.texts);
-            let route = &mut self.state.route;
-            for_values(self.source, self.event, *slot, located, &mut |value| {
-                let tests = load(value, &mut texts).and_then(|(_, lower)| values.get(lower));
-                for test in tests.into_iter().flatten() {
-                    bits::insert(route, *test);
-                }
-                false
-            });
-            self.state.texts = texts;
-        }
-    }
-
     /// Answers what rules ask of the fields that are there.
-    fn scan(&mut self, signature: &Signature) {
-        for index in 0..self.state.present.len() {
-            let Some(slot) = self.state.present.get(index).copied() else { continue };
-            if bits::has(&signature.slots, slot) {
-                self.scan_slot(slot);
-            }
-        }
+    fn scan(&mut self, signature: &Signature, asked: [usize; 2]) {
+        let Self { view, state } = self;
+        let is_asked = |slot| bits::has(&signature.slots, slot);
+        view.each_asked(asked, is_asked, &mut |slot, value| {
+            let Some(column) = view.source.columns.get(to_usize(slot)) else { return };
+            let at = scan_value(column, slot, value, state);
+            state.remember(slot, at);
+        });
         for slot in &signature.searches {
             self.search(*slot);
         }
-    }
-
-    fn scan_slot(&mut self, slot: u32) {
-        let Some((located, _)) = self.located(slot) else { return };
-        let Some(column) = self.source.columns.get(to_usize(slot)) else { return };
-        if column.is_empty() {
-            return;
-        }
-        let state = &mut *self.state;
-        let mut values = 0;
-        for_values(self.source, self.event, slot, located, &mut |value| {
-            values += 1;
-            let remembered = scan_value(column, slot, value, state);
-            if let Some(of_slot) = state.remembered.get_mut(to_usize(slot)) {
-                *of_slot = remembered.filter(|_| values == 1);
-            }
-            false
-        });
     }
 
     /// Answers what rules ask of all strings of the event.
@@ -146,17 +101,17 @@ impl<'e> Evaluation<'_, 'e> {
             return;
         }
         self.state.searched.push(slot);
-        let Some(column) = self.source.columns.get(to_usize(slot)) else { return };
+        let Some(column) = self.view.source.columns.get(to_usize(slot)) else { return };
         let mut texts = std::mem::take(&mut self.state.texts);
         if column.is_few() {
             if !std::mem::replace(&mut self.state.is_gathered, true) {
-                gather_texts(&self.event.fields, &mut texts.all);
+                gather_texts(self.view, &mut texts.all);
             }
             column.search_all(&texts.all, &mut |predicate| self.state.hold(predicate));
         } else {
             let state = &mut *self.state;
             let mut hold = |predicate| state.hold(predicate);
-            for_strings(&self.event.fields, &mut |value| {
+            self.view.any_string(&mut |value| {
                 column.search(value, &mut texts, &mut hold);
                 false
             });
@@ -168,7 +123,7 @@ impl<'e> Evaluation<'_, 'e> {
     fn gather(&mut self, signature: &Signature) {
         let state = &mut *self.state;
         for predicate in &state.held {
-            for (group, runs) in self.source.watchers.of(*predicate) {
+            for (group, runs) in self.view.source.watchers.of(*predicate) {
                 if bits::has(&signature.groups, group) {
                     bits::insert_all(&mut state.candidates, runs);
                 }
@@ -180,16 +135,9 @@ impl<'e> Evaluation<'_, 'e> {
         }
     }
 
-    /// Where a field is, if it may be there, and whether that is certain.
-    fn located(&self, slot: u32) -> Option<(Located, bool)> {
-        let located = self.state.located.get(to_usize(slot)).copied()?;
-        let is_certain = located.own.entry > 0 || located.normalized.entry > 0;
-        (located != Located::default()).then_some((located, is_certain))
-    }
-
     #[inline]
     fn holds(&mut self, id: NodeId) -> bool {
-        let programs = &self.source.programs;
+        let programs = &self.view.source.programs;
         let holds = &self.state.holds;
         // Nearly all nodes are bits, and cost no call.
         match programs.node(id) {
@@ -207,7 +155,7 @@ impl<'e> Evaluation<'_, 'e> {
 
     #[inline(never)]
     fn node_holds(&mut self, node: Node) -> bool {
-        let programs = &self.source.programs;
+        let programs = &self.view.source.programs;
         match node {
             // Answered above.
             Node::Is(_) | Node::AnyOf(_) | Node::AllOf(_) => false,
@@ -217,7 +165,7 @@ impl<'e> Evaluation<'_, 'e> {
             }
             Node::Slow(id) => self.slow(id),
             Node::Null(slot) => self.is_null(slot),
-            Node::Exists(slot, expected) => self.is_present(slot) == expected,
+            Node::Exists(slot, expected) => self.view.is_present(slot) == expected,
             Node::Not(inner) => !self.holds(inner),
             Node::All(span) => programs.children(span).iter().all(|child| self.holds(*child)),
             Node::Any(span) => programs.children(span).iter().any(|child| self.holds(*child)),
@@ -234,38 +182,18 @@ impl<'e> Evaluation<'_, 'e> {
         }
     }
 
-    fn is_present(&self, slot: u32) -> bool {
-        match self.located(slot) {
-            None => false,
-            Some((_, true)) => true,
-            Some((located, false)) => {
-                for_values(self.source, self.event, slot, located, &mut |_| true)
-                    || self
-                        .source
-                        .plan
-                        .paths()
-                        .get(to_usize(slot))
-                        .is_some_and(|path| self.event.get(path).is_some())
-            }
-        }
-    }
-
     fn is_null(&self, slot: u32) -> bool {
-        if !self.is_present(slot) {
-            return true;
-        }
-        let is_null = &mut |value: &Value<'_>| matches!(value, Value::Null);
-        self.located(slot)
-            .is_some_and(|(located, _)| for_values(self.source, self.event, slot, located, is_null))
+        !self.view.is_present(slot)
+            || self.view.any(slot, &mut |value| matches!(value, Value::Null))
     }
 
     /// Makes a slow test, unless it was made before or can't hold.
     fn slow(&mut self, id: u32) -> bool {
-        let Some(slow) = self.source.programs.slow(id) else { return false };
-        if self.source.is_anywhere(slow.slot) {
+        let Some(slow) = self.view.source.programs.slow(id) else { return false };
+        if self.view.source.is_anywhere(slow.slot) {
             self.search(slow.slot);
         }
-        let gate = self.source.programs.predicates(slow.gate);
+        let gate = self.view.source.programs.predicates(slow.gate);
         if !gate.iter().any(|predicate| bits::has(&self.state.holds, *predicate)) {
             return false;
         }
@@ -283,7 +211,7 @@ impl<'e> Evaluation<'_, 'e> {
     fn made(&mut self, id: u32, slow: &Slow) -> bool {
         let remembered = match slow.other {
             Some(_) => None,
-            None => self.state.remembered.get(to_usize(slow.slot)).copied().flatten(),
+            None => self.state.remembered(slow.slot),
         };
         if let Some(at) = remembered
             && let Some(holds) = self.state.memo.slow(at, id)
@@ -300,30 +228,36 @@ impl<'e> Evaluation<'_, 'e> {
     }
 
     fn make(&self, slow: &Slow, texts: &mut Texts) -> bool {
+        let view = self.view;
         let test = &mut |value: &'e Value<'e>| holds_for(&slow.test, value, texts);
-        if self.source.is_anywhere(slow.slot) {
+        if view.source.is_anywhere(slow.slot) {
             // A search in all fields looks into strings only.
-            let in_text = &mut |value: &'e Value<'e>| value.as_str().is_some() && test(value);
-            return for_strings(&self.event.fields, in_text);
+            return view.any_string(&mut |value| value.as_str().is_some() && test(value));
         }
-        let Some((located, _)) = self.located(slow.slot) else { return false };
         match (slow.other, &slow.test) {
-            (Some(other), Test::Field(_, comparison)) => {
-                let right = |left: &Leaf<'_>| self.any_other(other, left, *comparison);
-                for_values(self.source, self.event, slow.slot, located, &mut |value| {
-                    right(&Leaf::new(value))
-                })
-            }
-            _ => for_values(self.source, self.event, slow.slot, located, test),
+            (Some(other), Test::Field(_, comparison)) => view
+                .any(slow.slot, &mut |value| self.any_other(other, &Leaf::new(value), *comparison)),
+            _ => view.any(slow.slot, test),
         }
     }
 
     /// Whether any value of another field stands in the relation to this one.
     fn any_other(&self, slot: u32, left: &Leaf<'_>, comparison: FieldComparison) -> bool {
-        let Some((located, _)) = self.located(slot) else { return false };
-        for_values(self.source, self.event, slot, located, &mut |value| {
-            comparison.holds(left, &Leaf::new(value))
-        })
+        self.view.any(slot, &mut |value| comparison.holds(left, &Leaf::new(value)))
+    }
+}
+
+/// Finds which tests of the routes hold.
+pub(super) fn route(view: View<'_, '_>, state: &mut State) {
+    let State { route, texts, .. } = state;
+    for (slot, values) in &view.source.router.fields {
+        view.any(*slot, &mut |value| {
+            let tests = load(value, texts).and_then(|(_, lower)| values.get(lower));
+            for test in tests.into_iter().flatten() {
+                bits::insert(route, *test);
+            }
+            false
+        });
     }
 }
 
@@ -337,7 +271,8 @@ impl Answers for Bits<'_, '_, '_> {
     fn any(&mut self, test: &FieldTest, forms: Range<usize>, _: &mut Values<'_, '_, '_>) -> bool {
         let Some(program) = self.program else { return false };
         let first = to_usize(program.forms) + test.first;
-        let nodes = self.evaluation.source.programs.forms(first + forms.start..first + forms.end);
+        let nodes =
+            self.evaluation.view.source.programs.forms(first + forms.start..first + forms.end);
         nodes.iter().any(|node| self.evaluation.holds(*node))
     }
 }
@@ -372,81 +307,10 @@ fn scan_value(
     None
 }
 
-fn locate_in(
-    object: &Object<'_>,
-    keys: &Keys,
-    state: &mut State,
-    place: impl Fn(&mut Located) -> &mut Place,
-) {
-    if object.is_empty() {
-        return;
-    }
-    let State { shapes, located, present, .. } = state;
-    let shape = shapes.get(object, keys);
-    for (at, slot) in &shape.fields {
-        if let Some(located) = touch(located, present, *slot) {
-            place(located).entry = *at;
-        }
-    }
-    for (at, slot) in &shape.below {
-        if let Some(located) = touch(located, present, *slot) {
-            place(located).below = *at;
-        }
-    }
-    for slot in &shape.spelt {
-        if let Some(located) = touch(located, present, *slot) {
-            located.spelt = true;
-        }
-    }
-}
-
-/// A field's place, which is about to be set.
-#[inline]
-fn touch<'l>(
-    located: &'l mut [Located],
-    present: &mut Vec<u32>,
-    slot: u32,
-) -> Option<&'l mut Located> {
-    let located = located.get_mut(to_usize(slot))?;
-    if *located == Located::default() {
-        present.push(slot);
-    }
-    Some(located)
-}
-
-/// Calls `found` for the values of a field, members of lists one by one, until it answers true.
-/// Answers whether it did.
-fn for_values<'e>(
-    source: &Source,
-    event: &'e Event<'e>,
-    slot: u32,
-    located: Located,
-    found: &mut dyn FnMut(&'e Value<'e>) -> bool,
-) -> bool {
-    let path = || source.plan.paths().get(to_usize(slot));
-    if located.spelt {
-        let Some(path) = path() else { return false };
-        let mut in_object = |object: &'e Object<'e>| object.any_spelling(path, found);
-        return in_object(&event.fields) || in_object(&event.normalized);
-    }
-    let mut at = |object: &'e Object<'e>, place: Place| {
-        let entry = |place: u32| {
-            let index = to_usize(place).checked_sub(1);
-            index.and_then(|index| object.iter().as_slice().get(index)).map(|(_, value)| value)
-        };
-        match (entry(place.entry), entry(place.below)) {
-            (Some(value), _) => any_leaf(value, found),
-            (None, Some(value)) => path().is_some_and(|path| value.any_below(path, 1, found)),
-            (None, None) => false,
-        }
-    };
-    at(&event.fields, located.own) || at(&event.normalized, located.normalized)
-}
-
-/// Puts all strings of an object into one text in lower case, [`BETWEEN`] behind each.
-fn gather_texts(object: &Object<'_>, all: &mut String) {
+/// Puts all strings of an event into one text in lower case, [`BETWEEN`] behind each.
+fn gather_texts(view: View<'_, '_>, all: &mut String) {
     all.clear();
-    for_strings(object, &mut |value| {
+    view.any_string(&mut |value| {
         if let Value::Text(text) = value {
             match text.is_ascii() {
                 true => all.push_str(text),
@@ -457,20 +321,6 @@ fn gather_texts(object: &Object<'_>, all: &mut String) {
         false
     });
     all.make_ascii_lowercase();
-}
-
-/// Calls `found` for every string and number of the source's own fields, until it answers true.
-fn for_strings<'e>(object: &'e Object<'e>, found: &mut dyn FnMut(&'e Value<'e>) -> bool) -> bool {
-    object.iter().any(|(_, value)| strings(value, found))
-}
-
-fn strings<'e>(value: &'e Value<'e>, found: &mut dyn FnMut(&'e Value<'e>) -> bool) -> bool {
-    match value {
-        Value::List(members) => members.iter().any(|member| strings(member, found)),
-        Value::Object(object) => object.iter().any(|(_, value)| strings(value, found)),
-        Value::Null | Value::Bool(_) => false,
-        value => found(value),
-    }
 }
 
 /// A value's text, as it is and in lower case; `None` for null.

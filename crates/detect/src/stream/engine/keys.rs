@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base::{FieldPath, Object, Value};
+use base::{FieldPath, Object};
 use foldhash::fast::FixedState;
 
 use super::{
@@ -79,6 +79,10 @@ pub(super) const SHAPES_MAX: usize = 512;
 /// The longest names, all of an object's together, that a shape is remembered for.
 const SHAPE_BYTES_MAX: usize = 4096;
 
+/// For how many signatures a shape knows what is asked of it. Most have one, as a record's kind
+/// decides both.
+const ASKED_MAX: usize = 16;
+
 /// Objects with the same keys in the same order, for which the look-ups were made once.
 ///
 /// Logs have few kinds of records, and each kind has its keys. A shape is found by the lengths of
@@ -89,7 +93,7 @@ pub(super) struct Shapes {
     shapes: Vec<Shape>,
     /// Which of the two is replaced next.
     turn: usize,
-    /// That of an object which is not remembered.
+    /// That of an object which is empty or not remembered.
     other: Shape,
     /// The fields that were found of the shape at hand, and those below a key, as sets.
     found: Vec<u64>,
@@ -103,18 +107,32 @@ pub(super) struct Shape {
     /// The keys, one behind the other, and where each ends.
     names: String,
     ends: Vec<u32>,
-    /// The fields that keys are, each behind the place of its key, counted from 1.
-    pub(super) fields: Vec<(u32, u32)>,
-    /// The fields that are perhaps inside the value of a key, which is their first part: behind the
-    /// place of that key, counted from 1.
-    pub(super) below: Vec<(u32, u32)>,
+    /// Where fields are, in the order of the slots.
+    places: Vec<Place>,
     /// The fields of any spelling that are perhaps there.
     pub(super) spelt: Vec<u32>,
+    /// By the number of a signature, those of the places that rules ask for.
+    asked: Vec<(u64, Vec<Place>)>,
+}
+
+/// Where a field is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) slot: u32,
+    /// The object's entry.
+    pub(super) entry: u32,
+    /// The field is perhaps inside the entry's value, whose key is its first part; else the key is
+    /// the field's whole name.
+    pub(super) is_below: bool,
 }
 
 impl Shapes {
     /// The shape of an object.
-    pub(super) fn get(&mut self, object: &Object<'_>, keys: &Keys) -> &Shape {
+    pub(super) fn get(&mut self, object: &Object<'_>, keys: &Keys) -> &mut Shape {
+        if object.is_empty() {
+            self.other.clear();
+            return &mut self.other;
+        }
         let hash = hash_of(object);
         let first = usize::try_from(hash % (SHAPES_MAX as u64 / 2)).unwrap_or(0) * 2;
         if self.shapes.is_empty() {
@@ -122,16 +140,16 @@ impl Shapes {
         }
         let pair = self.shapes.get(first..first + 2).unwrap_or_default();
         if let Some(at) = pair.iter().position(|shape| shape.is_of(hash, object)) {
-            return self.shapes.get(first + at).unwrap_or(&self.other);
+            return self.shapes.get_mut(first + at).unwrap_or(&mut self.other);
         }
         self.turn ^= 1;
         let bytes = object.iter().map(|(name, _)| name.len()).sum::<usize>();
-        let place = match bytes + object.len() <= SHAPE_BYTES_MAX {
+        let shape = match bytes + object.len() <= SHAPE_BYTES_MAX {
             true => self.shapes.get_mut(first + self.turn).unwrap_or(&mut self.other),
             false => &mut self.other,
         };
-        place.become_that_of(hash, object, keys, [&mut self.found, &mut self.found_below]);
-        place
+        shape.become_that_of(hash, object, keys, [&mut self.found, &mut self.found_below]);
+        shape
     }
 }
 
@@ -148,6 +166,38 @@ impl Shape {
         })
     }
 
+    /// Where a field is.
+    pub(super) fn place(&self, slot: u32) -> Option<Place> {
+        let at = self.places.binary_search_by_key(&slot, |place| place.slot).ok()?;
+        self.places.get(at).copied()
+    }
+
+    /// Those of the places that are asked for under a signature with this number.
+    pub(super) fn asked(&mut self, number: u64, is_asked: impl Fn(u32) -> bool) -> usize {
+        if let Some(known) = self.asked.iter().position(|(known, _)| *known == number) {
+            return known;
+        }
+        if self.asked.len() >= ASKED_MAX {
+            self.asked.clear();
+        }
+        let asked = self.places.iter().copied().filter(|place| is_asked(place.slot)).collect();
+        self.asked.push((number, asked));
+        self.asked.len() - 1
+    }
+
+    /// The places that [`Self::asked`] answered with.
+    pub(super) fn asked_at(&self, at: usize) -> &[Place] {
+        self.asked.get(at).map_or(&[], |(_, places)| places)
+    }
+
+    fn clear(&mut self) {
+        self.names.clear();
+        self.ends.clear();
+        self.places.clear();
+        self.spelt.clear();
+        self.asked.clear();
+    }
+
     fn become_that_of(
         &mut self,
         hash: u64,
@@ -155,31 +205,27 @@ impl Shape {
         keys: &Keys,
         [found, found_below]: [&mut Vec<u64>; 2],
     ) {
+        self.clear();
         self.hash = hash;
-        self.names.clear();
-        self.ends.clear();
-        self.fields.clear();
-        self.below.clear();
-        self.spelt.clear();
         for set in [&mut *found, &mut *found_below] {
             set.clear();
             set.resize(bits::room(keys.fields), 0);
         }
-        for (place, (name, _)) in (1_u32..).zip(object) {
+        for (entry, (name, _)) in (0_u32..).zip(object) {
             self.names.push_str(name);
             self.ends.push(to_u32(self.names.len()));
             let Some(key) = keys.get(name) else { continue };
             // Of a key that is repeated, the first counts.
-            if let Some(slot) = key.field.filter(|slot| bits::insert(found, *slot)) {
-                self.fields.push((place, slot));
-            }
-            let new = key.below.iter().filter(|slot| bits::insert(found_below, **slot));
-            self.below.extend(new.map(|slot| (place, *slot)));
-            let new = key.spelt.iter().filter(|slot| bits::insert(found, **slot));
-            self.spelt.extend(new);
+            let own = key.field.filter(|slot| bits::insert(found, *slot));
+            self.places.extend(own.map(|slot| Place { slot, entry, is_below: false }));
+            let below = key.below.iter().filter(|slot| bits::insert(found_below, **slot));
+            self.places.extend(below.map(|slot| Place { slot: *slot, entry, is_below: true }));
+            let spelt = key.spelt.iter().filter(|slot| bits::insert(found, **slot));
+            self.spelt.extend(spelt);
         }
         // Where the whole name is a key, nothing else counts.
-        self.below.retain(|(_, slot)| !bits::has(found, *slot));
+        self.places.retain(|place| !place.is_below || !bits::has(found, place.slot));
+        self.places.sort_unstable();
     }
 }
 
@@ -190,20 +236,10 @@ fn hash_of(object: &Object<'_>) -> u64 {
     })
 }
 
-/// Calls `found` for the value, or for each member if it is a list, until it answers true. Answers
-/// whether it did.
-pub(super) fn any_leaf<'v, 'a>(
-    value: &'v Value<'a>,
-    found: &mut dyn FnMut(&'v Value<'a>) -> bool,
-) -> bool {
-    match value {
-        Value::List(members) => members.iter().any(|member| any_leaf(member, found)),
-        value => found(value),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base::Value;
+
     use super::*;
 
     /// The fields that an object's keys lead to, as the shape and plain look-ups tell them.
@@ -212,21 +248,19 @@ mod tests {
         names.iter().for_each(|name| object.push(*name, Value::Null));
         let shape = shapes.get(&object, keys);
         let place = |key: Option<&str>| names.iter().position(|name| Some(*name) == key);
-        let place = |key| place(key).map(|place| to_u32(place + 1));
-        let (mut fields, mut below) = (Vec::new(), Vec::new());
+        let place = |key| place(key).map(to_u32);
+        let mut asked = Vec::new();
         for (slot, path) in (0..).zip(paths) {
-            match (place(Some(path.as_str())), place(path.part(0))) {
-                (Some(whole), _) => fields.push((whole, slot)),
-                (None, Some(first)) => below.push((first, slot)),
-                (None, None) => {}
-            }
+            let expected = match (place(Some(path.as_str())), place(path.part(0))) {
+                (Some(entry), _) => Some(Place { slot, entry, is_below: false }),
+                (None, Some(entry)) => Some(Place { slot, entry, is_below: true }),
+                (None, None) => None,
+            };
+            assert_eq!(shape.place(slot), expected, "{names:?}");
+            asked.extend(expected.filter(|place| place.slot % 3 == 0));
         }
-        let sorted = |mut all: Vec<(u32, u32)>| {
-            all.sort_unstable();
-            all
-        };
-        let seen = (sorted(shape.fields.clone()), sorted(shape.below.clone()));
-        assert_eq!(seen, (sorted(fields), sorted(below)), "{names:?}");
+        let at = shape.asked(7, |slot| slot % 3 == 0);
+        assert_eq!(shape.asked_at(at), asked, "{names:?}");
     }
 
     #[test]

@@ -20,8 +20,15 @@ const VALUES_MAX: usize = 4096;
 /// How many of them share a place by their hash.
 const WAYS: usize = 4;
 
-/// The longest text that is remembered, in bytes: a call trace has 500.
+/// The longest text that is remembered among them, in bytes: a call trace has 500.
 const TEXT_BYTES_MAX: usize = 1024;
+
+/// How many values are remembered that are longer: looking through one takes as long as through
+/// dozens of others, and scripts and their command lines repeat as well.
+const LONG_VALUES_MAX: usize = 256;
+
+/// The longest text that is remembered at all, in bytes.
+const LONG_TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// How many tests of one value are remembered.
 const SLOW_MAX: usize = 64;
@@ -100,15 +107,19 @@ impl Memo {
     ) -> Option<(&[Predicate], Remembered)> {
         let tally = self.tallies.get_mut(to_usize(slot))?;
         self.counts.texts += 1;
-        if text.len() > TEXT_BYTES_MAX || !tally.is_on() {
+        if text.len() > LONG_TEXT_BYTES_MAX || !tally.is_on() {
             return None;
         }
         if self.entries.is_empty() {
-            self.hashes.resize(VALUES_MAX, 0);
-            self.entries.resize_with(VALUES_MAX, Entry::default);
+            self.hashes.resize(VALUES_MAX + LONG_VALUES_MAX, 0);
+            self.entries.resize_with(VALUES_MAX + LONG_VALUES_MAX, Entry::default);
         }
         let hash = hash_of(slot, text);
-        let first = usize::try_from(hash % (VALUES_MAX / WAYS) as u64).unwrap_or(0) * WAYS;
+        let (start, places) = match text.len() <= TEXT_BYTES_MAX {
+            true => (0, VALUES_MAX),
+            false => (VALUES_MAX, LONG_VALUES_MAX),
+        };
+        let first = start + usize::try_from(hash % (places / WAYS) as u64).unwrap_or(0) * WAYS;
         let is_it = |way: &usize| {
             self.hashes.get(first + way) == Some(&hash)
                 && self.entries.get(first + way).is_some_and(|entry| entry.is_of(slot, text))
@@ -206,7 +217,10 @@ mod tests {
             memo.tallies.fill(Tally::default());
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let (slot, text) = (u32::try_from(number >> 62).unwrap(), number >> 40 & 0x7ff);
-            let text = text.to_string();
+            let mut text = text.to_string();
+            if number >> 40 & 7 == 0 {
+                text += &"-".repeat(TEXT_BYTES_MAX);
+            }
             let scan = |found: &mut Vec<Predicate>| {
                 scans += 1;
                 found.extend(found_of(slot, &text));
@@ -239,6 +253,6 @@ mod tests {
         let mut memo = Memo::new(1);
         let taken = (0..10_000).filter(|n| memo.get(0, &format!("{n}"), |_| {}).is_some()).count();
         assert_eq!(taken, usize::try_from(TRIAL).unwrap());
-        assert!(memo.get(0, &"x".repeat(TEXT_BYTES_MAX + 1), |_| {}).is_none());
+        assert!(memo.get(0, &"x".repeat(LONG_TEXT_BYTES_MAX + 1), |_| {}).is_none());
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct GroupNeeds {
 /// What runs on events that pass the same tests.
 #[derive(Debug, Default)]
 pub(super) struct Signature {
+    /// Unlike that of any other signature of the thread.
+    pub(super) number: u64,
     /// The groups, as a set.
     pub(super) groups: Vec<u64>,
     pub(super) open: Vec<u32>,
@@ -63,6 +65,7 @@ pub(super) struct Signature {
 }
 
 static NOTHING: Signature = Signature {
+    number: 0,
     groups: Vec::new(),
     open: Vec::new(),
     expressions: Vec::new(),
@@ -75,6 +78,8 @@ static NOTHING: Signature = Signature {
 pub(super) struct Signatures {
     by_tests: HashMap<Box<[u64]>, usize, FixedState>,
     all: Vec<Signature>,
+    /// How many there ever were.
+    count: u64,
 }
 
 impl Router {
@@ -131,9 +136,10 @@ impl Signatures {
             Some(known) => *known,
             None => {
                 if self.all.len() >= SIGNATURES_MAX {
-                    *self = Self::default();
+                    *self = Self { count: self.count, ..Self::default() };
                 }
-                self.all.push(router.signature(tests));
+                self.count += 1;
+                self.all.push(Signature { number: self.count, ..router.signature(tests) });
                 self.by_tests.insert(tests.into(), self.all.len() - 1);
                 self.all.len() - 1
             }

@@ -22,6 +22,10 @@ thread_local! {
 /// Space for evaluating events of one log source.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
+    /// Of the sources' own fields.
+    pub(super) own: Shapes,
+    /// Of the normalized ones.
+    pub(super) normalized: Shapes,
     pub(super) signatures: Signatures,
     pub(super) state: State,
 }
@@ -30,14 +34,10 @@ pub(super) struct Scratch {
 /// others.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) shapes: Shapes,
     pub(super) memo: Memo,
-    /// Where each field is, by slot.
-    pub(super) located: Vec<Located>,
-    /// Where the memory of each field's value is, by slot: of a single text.
-    pub(super) remembered: Vec<Option<Remembered>>,
-    /// The slots of fields that are there.
-    pub(super) present: Vec<u32>,
+    /// Where the memory of each field's value is, by slot: of a single text. Before it the event
+    /// that it was said of.
+    remembered: Vec<(u64, Option<Remembered>)>,
     /// The predicates that hold, as a set and as a list.
     pub(super) holds: Vec<u64>,
     pub(super) held: Vec<Predicate>,
@@ -57,23 +57,6 @@ pub(super) struct State {
     pub(super) events: u64,
 }
 
-/// Where a field is among the source's own fields, and among the normalized ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Located {
-    pub(super) own: Place,
-    pub(super) normalized: Place,
-    /// A name with dots that may be spelt in any way: it is looked up when it is needed.
-    pub(super) spelt: bool,
-}
-
-/// Which entry of an object a field is, or may be inside of; each is counted from 1, and 0 if there
-/// is none. Not both are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) entry: u32,
-    pub(super) below: u32,
-}
-
 /// How much space the rules of a log source need.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
@@ -88,15 +71,14 @@ impl Scratch {
     fn new(sizes: Sizes) -> Self {
         let state = State {
             memo: Memo::new(sizes.slots),
-            located: vec![Located::default(); sizes.slots],
-            remembered: vec![None; sizes.slots],
+            remembered: vec![(u64::MAX, None); sizes.slots],
             holds: vec![0; bits::room(sizes.predicates)],
             slow: vec![None; sizes.slow],
             candidates: vec![0; bits::room(sizes.rules)],
             route: vec![0; bits::room(sizes.tests)],
             ..State::default()
         };
-        Self { signatures: Signatures::default(), state }
+        Self { state, ..Self::default() }
     }
 }
 
@@ -107,17 +89,23 @@ impl State {
         }
     }
 
+    /// Where the memory of a field's value is: of a single text.
+    pub(super) fn remembered(&self, slot: u32) -> Option<Remembered> {
+        let (event, remembered) = self.remembered.get(to_usize(slot))?;
+        remembered.filter(|_| *event == self.events)
+    }
+
+    /// Notes where the memory of a field's value is; of another value of this event, that there is
+    /// no single one.
+    pub(super) fn remember(&mut self, slot: u32, at: Option<Remembered>) {
+        if let Some((event, remembered)) = self.remembered.get_mut(to_usize(slot)) {
+            *remembered = at.filter(|_| *event != self.events);
+            *event = self.events;
+        }
+    }
+
     /// Forgets the event.
     pub(super) fn clear(&mut self) {
-        for slot in self.present.drain(..) {
-            let at = to_usize(slot);
-            if let Some(located) = self.located.get_mut(at) {
-                *located = Located::default();
-            }
-            if let Some(remembered) = self.remembered.get_mut(at) {
-                *remembered = None;
-            }
-        }
         for predicate in self.held.drain(..) {
             bits::remove(&mut self.holds, predicate);
         }

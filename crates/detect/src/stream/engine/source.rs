@@ -15,13 +15,14 @@ use super::{
     bits,
     column::{Column, Predicate},
     compile::{About, Compiler},
-    evaluate::Evaluation,
+    evaluate::{Evaluation, route},
     keys::Keys,
     memo::Remembering,
     necessary::Necessary,
     program::{Node, NodeId, Program, Programs, to_u32, to_usize},
     route::{GroupNeeds, Router},
-    scratch::{self, Sizes},
+    scratch::{self, Scratch, Sizes},
+    view::View,
 };
 use crate::{
     rule::{Body, Rule},
@@ -128,15 +129,23 @@ impl Source {
         matches: &mut Vec<Match>,
     ) {
         scratch::with(self.number, self.sizes, |scratch| {
-            let state = &mut scratch.state;
-            Evaluation { source: self, event, state }.run(
-                &mut scratch.signatures,
-                rules,
-                failures,
-                matches,
-            );
-            scratch.state.clear();
+            let Scratch { own, normalized, signatures, state } = scratch;
+            let own = own.get(&event.fields, &self.keys);
+            let normalized = normalized.get(&event.normalized, &self.keys);
+            route(View { source: self, event, shapes: [own, normalized] }, state);
+            let signature = signatures.get(&self.router, &state.route);
+            let is_asked = |slot| bits::has(&signature.slots, slot) && self.asks(slot);
+            let asked =
+                [&mut *own, &mut *normalized].map(|shape| shape.asked(signature.number, is_asked));
+            let view = View { source: self, event, shapes: [own, normalized] };
+            Evaluation { view, state }.run((signature, asked), rules, failures, matches);
+            state.clear();
         });
+    }
+
+    /// Whether anything is asked of the values of a field.
+    fn asks(&self, slot: u32) -> bool {
+        self.columns.get(to_usize(slot)).is_some_and(|column| !column.is_empty())
     }
 
     /// How often texts repeated in this thread.
