@@ -8,7 +8,7 @@ use base::{Code, Explain, Place, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::upkeep::{MaintenanceSettings, RetentionSettings};
+use self::upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings};
 
 /// What `dab.yaml` holds. Paths are relative to the file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -48,6 +48,9 @@ pub(crate) struct Settings {
     /// How `dab run` looks after the lake.
     #[serde(default)]
     pub(crate) maintenance: MaintenanceSettings,
+    /// How `dab run` watches sources.
+    #[serde(default)]
+    pub(crate) health: HealthSettings,
     /// How S3 is reached, where it is used.
     #[serde(default)]
     pub(crate) s3: S3,
@@ -243,6 +246,7 @@ impl Settings {
             return wrong("`rule_matches_per_hour_max` can't be 0".into(), help);
         }
         let mistake = self.retention.mistake().or_else(|| self.maintenance.mistake());
+        let mistake = mistake.or_else(|| self.health.mistake());
         if let Some((message, help)) = mistake {
             return wrong(message, help);
         }

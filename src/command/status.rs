@@ -68,6 +68,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
         "last error",
     ];
     output::rows(header, &rows, output);
+    unhealthy(&status, output);
     rule_errors(&status, output);
     held_back(&status, output);
     Ok(crate::FINE)
@@ -94,6 +95,22 @@ fn rule_errors(status: &Status, output: Output) {
         })
         .collect();
     output::rows(["rule", "events", "last event", "message", "file"], &rows, output);
+}
+
+/// Sources that are not as they should be.
+fn unhealthy(status: &Status, output: Output) {
+    if status.unhealthy.is_empty() || output != Output::Table {
+        return;
+    }
+    output::line("\nsources that are not as they should be:");
+    let rows: Vec<_> = status
+        .unhealthy
+        .iter()
+        .map(|one| {
+            [one.source.clone(), one.kind.clone(), one.since.to_string(), one.message.clone()]
+        })
+        .collect();
+    output::rows(["source", "trouble", "since", "what"], &rows, output);
 }
 
 /// Rules that match too much.

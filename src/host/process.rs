@@ -95,6 +95,7 @@ impl Host {
             buckets: self.buckets()?,
             http: self.http()?,
             maintenance: self.settings.maintenance.maintenance(&self.settings.retention),
+            health: self.settings.health.health(),
             rule_matches_per_hour_max: self.settings.rule_matches_per_hour_max,
             clock: Arc::clone(&self.clock),
             observer,

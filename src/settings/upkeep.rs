@@ -1,11 +1,11 @@
-//! The settings of what looks after the lake.
+//! The settings of what looks after the lake and the sources.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use lake::retain::{Keep, Retention};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serve::Maintenance;
+use serve::{Expected, Health, Maintenance, Silence};
 
 /// How long what is stored is kept. Nothing is dropped that this does not ask for.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -123,6 +123,79 @@ impl MaintenanceSettings {
             look_every: Duration::from_secs(self.look_seconds),
             small_files_max: self.small_files_max,
             retention: retention.retention(),
+        })
+    }
+}
+
+/// How `dab run` watches sources: an alert about each that does not do what it did.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealthSettings {
+    /// Whether it does.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// How often it looks.
+    #[serde(default = "a_minute")]
+    look_seconds: u64,
+    /// What is expected of some sources, by name; those of HTTP are called `http.<log source>`. What
+    /// is left out is learned.
+    #[serde(default)]
+    sources: BTreeMap<String, ExpectedSettings>,
+}
+
+/// What is expected of a source.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ExpectedSettings {
+    /// For how many minutes it may bring nothing; 0: for ever. Learned if it is left out.
+    #[serde(default)]
+    silent_after_minutes: Option<u32>,
+    /// How many minutes after their time its events may be committed; any if it is left out.
+    #[serde(default)]
+    lag_minutes_max: Option<u32>,
+    /// How many percent of its records may go to the quarantine: 10 if it is left out.
+    #[serde(default)]
+    quarantined_percent_max: Option<u8>,
+}
+
+const fn a_minute() -> u64 {
+    60
+}
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        Self { enabled: yes(), look_seconds: a_minute(), sources: BTreeMap::new() }
+    }
+}
+
+impl HealthSettings {
+    /// What is wrong with them, and how to put it right.
+    pub(super) fn mistake(&self) -> Option<(String, &'static str)> {
+        if self.look_seconds == 0 {
+            let message = "`look_seconds` of `health` can't be 0".to_owned();
+            return Some((message, "write `enabled: false` to watch no source"));
+        }
+        let percent = |of: &ExpectedSettings| of.quarantined_percent_max.unwrap_or(0);
+        let (name, _) = self.sources.iter().find(|(_, expected)| percent(expected) > 100)?;
+        let message = format!("`quarantined_percent_max` of `{name}` is more than 100");
+        Some((message, "write 100 to be told of none"))
+    }
+
+    pub(crate) fn health(&self) -> Option<Health> {
+        let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
+        let expected = |expected: &ExpectedSettings| Expected {
+            silence: match expected.silent_after_minutes {
+                None => Silence::Learned,
+                Some(0) => Silence::Never,
+                Some(limit) => Silence::After(minutes(limit)),
+            },
+            lag_max: expected.lag_minutes_max.map(minutes),
+            quarantined_percent_max: expected.quarantined_percent_max,
+        };
+        let of_sources = self.sources.iter().map(|(name, of)| (name.clone(), expected(of)));
+        self.enabled.then(|| Health {
+            look_every: Duration::from_secs(self.look_seconds),
+            sources: of_sources.collect(),
         })
     }
 }

@@ -118,6 +118,12 @@ pub enum ServeError {
         /// The object.
         object: String,
     },
+    /// A source is not as it should be.
+    #[error("{message}")]
+    Unhealthy {
+        /// Which, and what is wrong.
+        message: String,
+    },
     /// A quarantined record that does not exist.
     #[error("there is no quarantined record `{id}`")]
     NoSuchRecord {
@@ -139,6 +145,7 @@ impl Explain for ServeError {
             Self::RuleLimit { .. } => "DAB0709",
             Self::RawBytesGone { .. } => "DAB0720",
             Self::OtherRecords { .. } => "DAB0721",
+            Self::Unhealthy { .. } => "DAB0722",
             Self::CorrelationLosses { .. } => "DAB0236",
             Self::CorrelationState { .. } => "DAB0237",
         })
@@ -179,6 +186,7 @@ impl Explain for ServeError {
             Self::RuleLimit { .. } => {
                 "make the rule narrower; `dab backtest` shows what it matches".into()
             }
+            Self::Unhealthy { .. } => "its alert says what to do; `dab status` has the figures".into(),
             Self::RawBytesGone { .. } => {
                 "its rows stay as they are; restore the object from a backup if one is missing that \
                  retention has not dropped"

@@ -29,8 +29,9 @@ use crate::{
     bucket_lane::{self, BucketSpec},
     correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
+    health::{Health, Watch},
     lane::{Lane, Stages},
-    ledger::watch,
+    ledger::watch as watch_ledger,
     maintenance::{Maintenance, maintain},
     push_lane,
     reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
@@ -64,6 +65,8 @@ pub struct Parts {
     pub http: Option<(String, Vec<Token>)>,
     /// How the lake is looked after while it runs; `None`: not at all.
     pub maintenance: Option<Maintenance>,
+    /// How sources are watched; `None`: not at all.
+    pub health: Option<Health>,
     /// How many matches of a rule become alerts, for each source and hour of event time; one more says
     /// that there are others. [`base::limits::RULE_MATCHES_PER_HOUR_MAX`] where nobody says.
     pub rule_matches_per_hour_max: u64,
@@ -88,6 +91,7 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
     let newer = parts.newer_detections.clone();
     let maintenance = parts.maintenance.clone();
+    let (health, state) = (parts.health.clone(), Arc::clone(&parts.state));
     let (stages, decoders) = compose(parts, stop.clone())?;
     // What expressions ask is there before the first event.
     refresh(&stages).await?;
@@ -108,14 +112,21 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     if let Some((address, tokens)) = http.filter(|_| !once) {
         start_http(&stages, &decoders, &address, tokens, &mut tasks).await?;
     }
+    let mut watch = None;
+    if let Some(health) = health {
+        watch = Some(Watch::open(health, state, &stages).await?);
+    }
     let mut upkeep = JoinSet::new();
     upkeep.spawn(publish_status(Arc::clone(&stages)));
     if !once {
         upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(keep_current(Arc::clone(&stages), newer, stop.clone()));
+        if let Some(watch) = watch.take() {
+            upkeep.spawn(watch.run(Arc::clone(&stages), stop.clone()));
+        }
         if let Some(maintenance) = maintenance {
-            upkeep.spawn(watch(Arc::clone(&stages), maintenance.look_every, stop.clone()));
+            upkeep.spawn(watch_ledger(Arc::clone(&stages), maintenance.look_every, stop.clone()));
             upkeep.spawn(maintain(Arc::clone(&stages), maintenance, stop.clone()));
         }
     }
@@ -123,6 +134,9 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     let result = wait(&mut tasks, &stages, stop).await;
     switch.stop();
     while upkeep.join_next().await.is_some() {}
+    if let Some(watch) = &mut watch {
+        watch.look(&stages, true).await?;
+    }
     if once {
         alerts.end_wait(true).await?;
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use base::{Report, Timestamp, limits};
@@ -52,8 +53,24 @@ pub struct Status {
     /// buckets that are read under the names of their sources.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, Requests>,
+    /// What is wrong with sources, by the last look at them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unhealthy: Vec<Unhealthy>,
     /// The sources, by name.
     pub sources: BTreeMap<String, SourceStatus>,
+}
+
+/// A source that is not as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unhealthy {
+    /// The source.
+    pub source: String,
+    /// `silent`, `volume_drop`, `volume_spike`, `late`, `quarantined` or `failing`.
+    pub kind: String,
+    /// Since when, as far as it is known.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// A rule that could not be evaluated on some events: it did not match them.
@@ -123,6 +140,10 @@ pub struct SourceStatus {
     /// How long after their event time the events of the last batch were committed, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<f64>,
+    /// For how long it may bring nothing before an alert says so, in seconds; left out while it is not
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_after_seconds: Option<u64>,
     /// How many problems there were.
     pub errors: u64,
     /// The last of them.
@@ -211,6 +232,20 @@ impl Board {
         inner.status.held_back = all;
     }
 
+    /// Notes what is wrong with sources, and how long each may bring nothing.
+    pub(crate) fn health(&self, unhealthy: Vec<Unhealthy>, limits: &[(String, Option<Duration>)]) {
+        let mut inner = self.inner();
+        let mut is_new = inner.status.unhealthy != unhealthy;
+        inner.status.unhealthy = unhealthy;
+        for (name, limit) in limits {
+            let Some(source) = inner.status.sources.get_mut(name) else { continue };
+            let limit = limit.map(|limit| limit.as_secs());
+            is_new |= source.silent_after_seconds != limit;
+            source.silent_after_seconds = limit;
+        }
+        inner.changed |= is_new;
+    }
+
     pub(crate) fn stopped(&self, now: Timestamp) {
         let mut inner = self.inner();
         inner.status.stopped = Some(now);
@@ -253,7 +288,7 @@ impl Board {
     /// The status now, if it changed since it was last asked for.
     fn take(&self, now: Timestamp) -> Option<Status> {
         let mut inner = self.inner();
-        let horizon = now.minus(std::time::Duration::from_secs(RATE_SECONDS));
+        let horizon = now.minus(Duration::from_secs(RATE_SECONDS));
         let since = horizon.max(inner.status.started);
         let span = now.since(since).as_secs_f64().max(1.0);
         let Inner { status, recent, requests, changed, .. } = &mut *inner;

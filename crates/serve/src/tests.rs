@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod correlations;
+mod health;
 mod ledger;
 mod maintenance;
 mod noise;
@@ -158,6 +159,7 @@ impl Building {
             buckets: vec![self.spec("./logs")],
             http: None,
             maintenance: None,
+            health: None,
             rule_matches_per_hour_max: self.limit,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,

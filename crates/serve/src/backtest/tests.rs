@@ -81,6 +81,7 @@ impl Site {
             buckets: log_sources.iter().map(spec).collect(),
             http: None,
             maintenance: None,
+            health: None,
             rule_matches_per_hour_max: base::limits::RULE_MATCHES_PER_HOUR_MAX,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::new(Nobody),
