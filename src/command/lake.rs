@@ -2,6 +2,7 @@
 
 mod check;
 mod compact;
+mod index;
 mod reconcile;
 mod replay;
 mod retain;
@@ -20,6 +21,9 @@ pub(crate) enum Action {
     Compact(compact::Args),
     /// Checks that what is stored is what the tables' logs and the ledger say; exit code 1 if not.
     Check(check::Args),
+    /// Builds, checks or drops the search indexes beside the tables' files.
+    #[command(subcommand)]
+    Index(index::Action),
     /// Proves for what was taken in during a range of time that every record is a row, once, or in the
     /// quarantine; exit code 1 if not.
     Reconcile(reconcile::Args),
@@ -36,6 +40,7 @@ pub(crate) async fn run(action: Action, config: &Path, output: Output) -> Result
     match action {
         Action::Compact(args) => compact::run(&args, config, output).await,
         Action::Check(args) => check::run(&args, config, output).await,
+        Action::Index(action) => index::run(&action, config, output).await,
         Action::Reconcile(args) => reconcile::run(&args, config, output).await,
         Action::Replay(args) => replay::run(&args, config, output).await,
         Action::Retain(args) => retain::run(&args, config, output).await,

@@ -5,10 +5,14 @@ use std::{io, path::Path, sync::Arc};
 use base::{Clock as _, Problem, SystemClock, Timestamp};
 use lake::{
     Lake,
-    query::{Engine, OutputFormat, QuerySettings, Rows, TimeRange, render},
+    query::{Engine, OutputFormat, QuerySettings, Rows, Scanned, TimeRange, render},
 };
 
-use crate::{host::process::Host, output::Output, settings};
+use crate::{
+    host::process::Host,
+    output::{self, Output},
+    settings,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SearchArgs {
@@ -30,13 +34,28 @@ pub(crate) struct SearchArgs {
     /// How many events at most.
     #[arg(long)]
     limit: Option<usize>,
+
+    /// Says on the standard error what was read, and what did not have to be.
+    #[arg(long)]
+    explain: bool,
+
+    /// Reads whole files, as if there were no search index.
+    #[arg(long)]
+    no_index: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SqlArgs {
     /// One `SELECT`, `WITH` or `EXPLAIN`.
     query: String,
+
+    /// Says on the standard error what was read, and what did not have to be.
+    #[arg(long)]
+    explain: bool,
 }
+
+/// From how many bytes on a search says first what it may read.
+const BIG_BYTES: u64 = 1 << 30;
 
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text)
@@ -85,15 +104,67 @@ pub(crate) async fn search(
     output: Output,
 ) -> Result<u8, Problem> {
     let range = range(args.from, args.to, args.last)?;
-    let engine = engine(lake(config)?);
-    let rows = engine.search(&args.line, &range, args.limit).await?;
+    let mut settings = QuerySettings::default();
+    if args.no_index {
+        settings.index_from_bytes = None;
+    }
+    let engine = Engine::new(lake(config)?, settings);
+    if output == Output::Table && output::is_terminal() {
+        tell_if_big(&engine, &args.line, &range).await?;
+    }
+    let (rows, scanned) = engine.search_counted(&args.line, &range, args.limit).await?;
     print(&rows, output);
+    if args.explain {
+        explain(&scanned, output);
+    }
     Ok(crate::FINE)
 }
 
+/// A person who waits is told what for. Only the search index is asked.
+async fn tell_if_big(engine: &Engine, line: &str, range: &TimeRange) -> Result<(), Problem> {
+    let scanned = engine.estimate(line, range).await?;
+    if scanned.bytes_estimated >= BIG_BYTES {
+        output::error_line(&format!(
+            "this reads up to {} MB in {} files; Ctrl-C ends it, `--last` and `--from` narrow it",
+            output::count(scanned.bytes_estimated / 1_000_000),
+            output::count(scanned.files as u64),
+        ));
+    }
+    Ok(())
+}
+
+/// What was read, and what was not.
+fn explain(scanned: &Scanned, output: Output) {
+    if output == Output::Json {
+        output::error_line(&serde_json::to_string(scanned).unwrap_or_default());
+        return;
+    }
+    let number = |number: usize| output::count(number as u64);
+    let skipped = scanned.bytes_in_range.saturating_sub(scanned.bytes_estimated);
+    output::error_line(&format!(
+        "files: {} in {} looked at; {} may hold it, {} have a search index\n\
+         blocks: {} of {} may hold it, {} were skipped\n\
+         bytes: {} read of files with {}, {} of indexes; {} skipped by the index",
+        number(scanned.files_in_range),
+        number(scanned.files_total),
+        number(scanned.files),
+        number(scanned.files_indexed),
+        number(scanned.blocks),
+        number(scanned.blocks_total),
+        number(scanned.blocks_total.saturating_sub(scanned.blocks)),
+        output::count(scanned.bytes_read),
+        output::count(scanned.bytes_in_range),
+        output::count(scanned.bytes_index),
+        output::count(skipped),
+    ));
+}
+
 pub(crate) async fn sql(args: &SqlArgs, config: &Path, output: Output) -> Result<u8, Problem> {
-    let rows = engine(lake(config)?).sql(&args.query).await?;
+    let (rows, scanned) = engine(lake(config)?).sql_counted(&args.query).await?;
     print(&rows, output);
+    if args.explain {
+        explain(&scanned, output);
+    }
     Ok(crate::FINE)
 }
 

@@ -174,6 +174,59 @@ pub(crate) fn cold_objects(project: &Project) -> Vec<PathBuf> {
     found
 }
 
+/// Events of which each has a token of its own.
+fn events_with_ids(count: u64) -> Vec<u8> {
+    let line = |n: u64| {
+        let id = n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31) | 1 << 63;
+        let odd = id.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        format!(
+            "{{\"t\":\"2026-11-20T08:00:00Z\",\"id\":\"{id:016x}\",\"odd\":\"{odd:016x}\",\"n\":{n}}}\n"
+        )
+    };
+    (0..count).map(line).collect::<String>().into_bytes()
+}
+
+#[test]
+fn a_search_reads_what_the_index_leaves() {
+    let project = Project::ndjson("");
+    project.write("in/a.ndjson", &events_with_ids(30_000));
+    project.ok(&["run", "--once"]);
+    let check = |sound: u64, missing: u64, exit: i32| {
+        let done = project.run(&["--output", "json", "lake", "index", "check"]);
+        assert_eq!(done.status.code(), Some(exit));
+        let line: Value = serde_json::from_str(&stdout(&done)).unwrap();
+        assert_eq!((&line["sound"], &line["missing"]), (&sound.into(), &missing.into()), "{line}");
+    };
+    check(1, 0, 0);
+    let explained = |args: &[&str]| {
+        let done = project.run(&[&["--output", "json", "search", "--explain"], args].concat());
+        assert_eq!(done.status.code(), Some(0));
+        let found: Value = serde_json::from_str(stdout(&done).lines().next().unwrap()).unwrap();
+        let report = String::from_utf8_lossy(&done.stderr).into_owned();
+        (found["n"].clone(), serde_json::from_str::<Value>(report.trim()).unwrap())
+    };
+    let id = project.json(&["sql", "SELECT id FROM plain WHERE n = 12345"]);
+    let line = id[0]["id"].as_str().unwrap();
+    let (found, with) = explained(&[line]);
+    assert_eq!((&found, &with["blocks"]), (&12_345.into(), &1.into()), "{with}");
+    let (found, without) = explained(&["--no-index", line]);
+    assert_eq!((&found, &without["blocks_total"]), (&12_345.into(), &0.into()), "{without}");
+    let bytes = |report: &Value| report["bytes_estimated"].as_u64().unwrap();
+    assert!(bytes(&with) * 2 < bytes(&without), "{with} {without}");
+
+    let dropped = project.ok(&["lake", "index", "drop", "plain"]);
+    assert_eq!(
+        shown(&dropped),
+        "TABLE FILES SMALL MISSING DAMAGED BUILT DROPPED SOUND BYTES\nplain 1 0 0 0 0 1 0 0"
+    );
+    check(0, 1, 1);
+    project.ok(&["lake", "index", "build", "--day", "2026-11-20"]);
+    check(1, 0, 0);
+    assert_eq!(explained(&[line]).0, Value::from(12_345));
+    let stats = project.json(&["lake", "stats"]);
+    assert!(stats[0]["index_bytes"].as_u64().unwrap() > 10_000, "{}", stats[0]);
+}
+
 #[test]
 fn a_check_finds_what_is_not_as_the_ledger_says() {
     let project = with_small_files(3);
@@ -181,7 +234,8 @@ fn a_check_finds_what_is_not_as_the_ledger_says() {
         let done = project.run(&["lake", "check"]);
         (done.status.code(), stdout(&done))
     };
-    let fine = "1 tables with 3 files, 3 batches, 3 cold objects: no findings\n";
+    let fine =
+        "1 tables with 3 files and 0 search indexes, 3 batches, 3 cold objects: no findings\n";
     assert_eq!(check(), (Some(0), fine.to_owned()));
     project.ok(&["lake", "compact"]);
     assert_eq!(check(), (Some(0), fine.replace("3 files", "1 files")));
@@ -193,7 +247,7 @@ fn a_check_finds_what_is_not_as_the_ledger_says() {
         "error[DAB0546]: the raw bytes of batch 2 of the source `s` are missing\n  \
          --> file://{}\n  \
          help: restore the object from a backup; the events are in their table all the same\n\
-         1 tables with 1 files, 3 batches, 2 cold objects: 1 findings\n",
+         1 tables with 1 files and 0 search indexes, 3 batches, 2 cold objects: 1 findings\n",
         address.display(),
     );
     assert_eq!(check(), (Some(1), expected));
@@ -285,7 +339,8 @@ fn what_is_stored_is_counted_and_priced() {
     let (head, rest) = text.split_once('\n').unwrap();
     assert_eq!(
         shown(head),
-        "TABLE RECORDS RAW BYTES ROWS FILES COMMITS WARM BYTES WARM % COLD BYTES COLD % A MONTH A GB YEAR"
+        "TABLE RECORDS RAW BYTES ROWS FILES COMMITS WARM BYTES WARM % INDEX BYTES INDEX % COLD BYTES \
+         COLD % A MONTH A GB YEAR"
     );
     assert!(
         rest.ends_with(

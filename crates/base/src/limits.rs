@@ -196,6 +196,15 @@ pub const COMPACT_BLOCK_ROWS: usize = 8192;
 /// How many bytes a block has at most, as Arrow holds it: what the search index points at.
 pub const COMPACT_BLOCK_BYTES: usize = 4 << 20;
 
+/// How much text a block of the search index has at most in files whose pages end anywhere.
+pub const INDEX_BLOCK_BYTES: usize = 4 << 20;
+
+/// The smallest data file that gets a search index: one request reads a smaller one as a whole.
+pub const INDEX_FILE_BYTES_MIN: u64 = 128 << 10;
+
+/// How many indexes a query asks at once: enough to hide an object store's 50 ms.
+pub const INDEX_CONCURRENCY: usize = 16;
+
 /// How many encoded bytes a row group of a compacted file has: it is held in memory until it is
 /// written, and dictionaries are repeated in each.
 pub const COMPACT_ROW_GROUP_BYTES: usize = 32 << 20;

@@ -22,7 +22,7 @@ use parquet::{errors::ParquetError, file::metadata::ParquetMetaDataReader};
 pub use self::finding::Finding;
 pub(crate) use self::ledger::last_committed;
 use crate::{
-    Lake, LakeError, layout, retain,
+    Lake, LakeError, index, layout, retain,
     snapshot::{DataFile, TableSnapshot},
 };
 
@@ -36,6 +36,8 @@ pub struct Checked {
     pub tables: usize,
     /// How many files they have.
     pub files: usize,
+    /// How many search indexes these have.
+    pub indexes: usize,
     /// How many batches were committed, as far as they are in the ledger.
     pub batches: usize,
     /// How many objects the cold tier has.
@@ -144,6 +146,35 @@ async fn files(
         if let Some(reason) = reason {
             let table = snapshot.name.clone();
             checked.found(Finding::FileContent { table, address, reason });
+        }
+    }
+    indexes(lake, snapshot, &stored, checked).await
+}
+
+/// Every search index that is there is that of its file, as far as its header and its size tell. One that
+/// is missing is nothing to worry about.
+async fn indexes(
+    lake: &Lake,
+    snapshot: &TableSnapshot,
+    stored: &HashMap<Path, u64>,
+    checked: &mut Checked,
+) -> Result<(), LakeError> {
+    let there = snapshot.files.iter().filter_map(|file| {
+        let path = index::path_of(&file.path);
+        stored.get(&path).map(|size| (file, path, *size))
+    });
+    let looks = there.map(|(file, path, size)| async move {
+        let reason = index::look(&snapshot.store, &snapshot.root, file, size).await;
+        (reason, path)
+    });
+    let looks = looks.collect::<Vec<_>>();
+    let mut looks = futures::stream::iter(looks).buffered(limits::CHECK_CONCURRENCY);
+    while let Some((reason, path)) = looks.next().await {
+        checked.indexes += 1;
+        if let Some(reason) = reason {
+            let address = lake.address(&format!("{}/{path}", layout::table(&snapshot.name)));
+            let table = snapshot.name.clone();
+            checked.found(Finding::Index { table, address, reason });
         }
     }
     Ok(())

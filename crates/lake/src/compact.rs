@@ -23,6 +23,7 @@ use std::{
 };
 
 use base::{Day, fault, limits};
+use bytes::Bytes;
 use futures::StreamExt as _;
 use object_store::{ObjectStoreExt as _, path::Path};
 use serde::Serialize;
@@ -145,11 +146,14 @@ async fn rewrite(
     let Some(day) = files.first().map(|file| file.day) else { return Ok(()) };
     let path = format!("{DAY}={day}/compacted-{}.parquet", uuid::Uuid::new_v4().simple());
     let address = Path::from(format!("{}/{path}", snapshot.root));
-    let stored = write_sorted(snapshot, &files, &address, options).await?;
+    let (stored, index) = write_sorted(snapshot, &files, &address, options).await?;
+    if let Some(index) = index {
+        table.put_index(&path, index).await;
+    }
     fault::reach(fault::Point::Rewritten);
     let Stored { bytes, rows, time_min, time_max } = stored;
     let new = NewFile { path, day, bytes, rows, time_min, time_max };
-    match table.replace(&files, &[new]).await? {
+    match table.replace(&files, std::slice::from_ref(&new)).await? {
         Replaced::Committed(version) => {
             tracing::info!(table = table.name(), %day, files = files.len(), version, "compacted");
             done.files_before += files.len();
@@ -160,9 +164,7 @@ async fn rewrite(
         }
         Replaced::Gone => {
             done.lost += 1;
-            if let Err(error) = snapshot.store.delete(&address).await {
-                tracing::debug!(%address, %error, "a file of a lost compaction is left over");
-            }
+            table.discard(&[new]).await;
         }
     }
     Ok(())
@@ -173,13 +175,14 @@ async fn write_sorted(
     files: &[DataFile],
     address: &Path,
     options: &CompactOptions,
-) -> Result<Stored, LakeError> {
+) -> Result<(Stored, Option<Bytes>), LakeError> {
     let failed = |error| stream_error(address.as_ref(), error);
     let rows = sorted(snapshot, files.to_vec(), limits::COMPACT_BLOCK_ROWS, options.memory_bytes);
     let mut rows = rows.await.map_err(failed)?;
     let first = rows.next().await.transpose().map_err(failed)?;
     let first = first.ok_or_else(|| LakeError::corrupt(address, "its files have no rows"))?;
-    let mut writer = BlockWriter::new(Arc::clone(&snapshot.store), address.clone(), &first)?;
+    let mut writer =
+        BlockWriter::new(Arc::clone(&snapshot.store), address.clone(), &first, &snapshot.schema)?;
     let mut next = Some(Ok(first));
     while let Some(batch) = next {
         let written = match batch {
@@ -192,7 +195,7 @@ async fn write_sorted(
         }
         next = rows.next().await;
     }
-    let stored = writer.finish().await?;
+    let (stored, index) = writer.finish().await?;
     // What is committed replaces what was there: it must be all of it.
     let expected: Option<u64> = files.iter().map(|file| file.rows).sum();
     if expected.is_some_and(|expected| expected != stored.rows) {
@@ -203,5 +206,5 @@ async fn write_sorted(
         }
         return Err(LakeError::corrupt(address, reason));
     }
-    Ok(stored)
+    Ok((stored, index))
 }

@@ -116,7 +116,7 @@ pub async fn exchange(
         done.removed += leaving;
         old.push(file.clone());
         let Some(snapshot) = &known.snapshot else { continue };
-        new.extend(without(snapshot, file, fresh, leaving).await?);
+        new.extend(without(table, snapshot, file, fresh, leaving).await?);
     }
     let uploaded = table.upload_new(&written.files).await?;
     new.extend(uploaded);
@@ -136,6 +136,7 @@ pub async fn exchange(
 
 /// What is left of a file without the rows of these ids; `None` if nothing is.
 async fn without(
+    table: &Table,
     snapshot: &Arc<TableSnapshot>,
     file: &DataFile,
     ids: &HashSet<EventId>,
@@ -161,13 +162,16 @@ async fn without(
         }
         let begun = match writer.take() {
             Some(begun) => begun,
-            None => BlockWriter::new(Arc::clone(&snapshot.store), address.clone(), &left)?,
+            None => {
+                let (store, columns) = (Arc::clone(&snapshot.store), &snapshot.schema);
+                BlockWriter::new(store, address.clone(), &left, columns)?
+            }
         };
         let begun = writer.insert(begun);
         begun.write(&left).await?;
     }
     let Some(writer) = writer else { return Ok(None) };
-    let Stored { bytes, rows, time_min, time_max } = writer.finish().await?;
+    let (Stored { bytes, rows, time_min, time_max }, index) = writer.finish().await?;
     // What is committed replaces what was there: it must be all of it.
     if file.rows.is_some_and(|before| before != rows + leaving) {
         let before = file.rows.unwrap_or(0);
@@ -176,6 +180,9 @@ async fn without(
             tracing::debug!(%address, %error, "a file of a failed exchange is left over");
         }
         return Err(LakeError::corrupt(&address, reason));
+    }
+    if let Some(index) = index {
+        table.put_index(&path, index).await;
     }
     Ok(Some(NewFile { path, day: file.day, bytes, rows, time_min, time_max }))
 }

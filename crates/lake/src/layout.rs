@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tables/<name>/                                    Delta tables
+//! tables/<name>/_index/                             search indexes of the data files
 //! cold/<log source>/day=…/hour=…/<source>-<n>.zst   the raw bytes as received
 //! batches/<source>/<n>.json                         what batch n of a source became, and its checkpoint
 //! batches/<source>/<n>.matches.json                 its matches, until they are alerts

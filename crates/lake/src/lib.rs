@@ -10,6 +10,7 @@ pub mod compact;
 pub mod counted;
 mod error;
 pub mod exchange;
+pub mod index;
 pub mod layout;
 pub mod query;
 pub mod reconcile;

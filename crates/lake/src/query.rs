@@ -16,16 +16,22 @@ mod pipes;
 mod plan;
 mod provider;
 mod render;
+mod report;
 mod search;
 mod shape;
 mod sorted;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use engine::{Engine, FoundEvent, QuerySettings, Rows, TimeRange};
 pub use error::{Excerpt, QueryError};
 pub use events::{EventScan, ScanStats, StoredEvent};
+pub(crate) use json::parse as parse_json;
 pub use render::{OutputFormat, csv, render};
+pub use report::Scanned;
+pub(crate) use search::eval::any_scalar;
+pub(crate) use shape::{Shape, shapes, value_at};
 pub(crate) use sorted::{columns, sorted, stream_error};
 
 /// Says what is wrong with a search line, without running it.

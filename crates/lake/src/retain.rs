@@ -17,7 +17,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectMeta, path::Path};
 use serde::{Deserialize, Serialize};
 
-use crate::{Lake, LakeError, layout, table::Table};
+use crate::{Lake, LakeError, index, layout, table::Table};
 
 /// How long what is kept.
 #[derive(Debug, Clone)]
@@ -212,10 +212,12 @@ pub(crate) async fn vacuum(
     let mut leaving = Vec::new();
     for (path, meta) in stored {
         let is_log = path.parts().next().is_some_and(|part| part.as_ref() == "_delta_log");
-        if is_log || named.live.contains(&path) {
+        // An index goes with its file.
+        let data = index::path_of_data(&path).unwrap_or_else(|| path.clone());
+        if is_log || named.live.contains(&data) {
             continue;
         }
-        let since = named.removed.get(&path).copied().unwrap_or_else(|| written(&meta));
+        let since = named.removed.get(&data).copied().unwrap_or_else(|| written(&meta));
         if since < expired {
             dropped.add(None, meta.size);
             leaving.push(meta.location);

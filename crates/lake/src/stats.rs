@@ -11,7 +11,7 @@ use base::limits;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{Lake, LakeError, check::last_committed, layout};
+use crate::{Lake, LakeError, check::last_committed, index, layout};
 
 /// What storing costs. The form of the file is versioned.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -46,6 +46,10 @@ pub struct TableStats {
     pub files: usize,
     /// How many bytes these have.
     pub warm_bytes: u64,
+    /// How many of these have a search index.
+    pub index_files: usize,
+    /// How many bytes the search indexes have.
+    pub index_bytes: u64,
     /// How many raw bytes the rows there are now had, if no part of what came in was dropped exactly.
     pub warm_raw_bytes: u64,
     /// How many bytes the cold tier has.
@@ -71,10 +75,17 @@ impl TableStats {
         ratio(self.cold_bytes, self.cold_raw_bytes)
     }
 
-    /// What it costs to keep a GB as it came in for a year, in both tiers.
+    /// How many bytes of search index there are for a byte as it came in.
+    #[must_use]
+    pub fn index_ratio(&self) -> Option<f64> {
+        ratio(self.index_bytes, self.warm_raw_bytes)
+    }
+
+    /// What it costs to keep a GB as it came in for a year, in both tiers, with the search index.
     #[must_use]
     pub fn gb_year(&self, prices: &Prices) -> Option<f64> {
-        let warm = self.warm_ratio().map(|ratio| ratio * prices.warm_gb_month);
+        let index = self.index_ratio().unwrap_or(0.0);
+        let warm = self.warm_ratio().map(|ratio| (ratio + index) * prices.warm_gb_month);
         let cold = self.cold_ratio().map(|ratio| ratio * prices.cold_gb_month);
         if warm.is_none() && cold.is_none() {
             return None;
@@ -86,7 +97,8 @@ impl TableStats {
     #[must_use]
     pub fn month(&self, prices: &Prices) -> f64 {
         let gb = |bytes: u64| bytes as f64 / 1e9;
-        gb(self.warm_bytes) * prices.warm_gb_month + gb(self.cold_bytes) * prices.cold_gb_month
+        gb(self.warm_bytes + self.index_bytes) * prices.warm_gb_month
+            + gb(self.cold_bytes) * prices.cold_gb_month
     }
 
     fn add(&mut self, other: &Self) {
@@ -95,6 +107,8 @@ impl TableStats {
         self.rows += other.rows;
         self.files += other.files;
         self.warm_bytes += other.warm_bytes;
+        self.index_files += other.index_files;
+        self.index_bytes += other.index_bytes;
         self.warm_raw_bytes += other.warm_raw_bytes;
         self.cold_bytes += other.cold_bytes;
         self.cold_raw_bytes += other.cold_raw_bytes;
@@ -131,11 +145,14 @@ pub async fn stats(lake: &Lake) -> Result<Vec<TableStats>, LakeError> {
     for name in lake.tables(&[]).await? {
         let Some(snapshot) = lake.table(&name).await?.snapshot().await? else { continue };
         let files = &snapshot.files;
+        let indexes = index::stored(lake, &snapshot).await?;
         let stats = TableStats {
             table: name.clone(),
             rows: files.iter().filter_map(|file| file.rows).sum(),
             files: files.len(),
             warm_bytes: files.iter().map(|file| file.bytes).sum(),
+            index_files: indexes.len(),
+            index_bytes: indexes.values().sum(),
             commits: u64::try_from(snapshot.version).unwrap_or(0),
             ..TableStats::default()
         };

@@ -30,7 +30,7 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::{
-    LakeError,
+    LakeError, index,
     schema::{DAY, TIME, event_schema, merge, own_fields},
     snapshot::{DataFile, TableSnapshot},
     write::WrittenFile,
@@ -323,10 +323,34 @@ impl Table {
     async fn remove(&self, actions: &[Action]) {
         for action in actions {
             let Action::Add(add) = action else { continue };
-            let path = Path::from(format!("{}/{}", self.root, add.path));
-            if let Err(error) = self.store.delete(&path).await {
-                tracing::debug!(%path, %error, "a file of a failed commit is left over");
+            self.remove_file(&add.path).await;
+        }
+    }
+
+    /// Removes a file that did not become part of the table, and its index, as far as that is possible.
+    async fn remove_file(&self, path: &str) {
+        let data = Path::from(path);
+        for path in [index::path_of(&data), data] {
+            let address = self.address(&path);
+            match self.store.delete(&address).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => {
+                    tracing::debug!(%address, %error, "a file that came to nothing is left over");
+                }
             }
+        }
+    }
+
+    /// Where a path of the table's folder is in the store.
+    fn address(&self, path: &Path) -> Path {
+        Path::from_iter(self.root.parts().chain(path.parts()))
+    }
+
+    /// Stores the index of a data file. That it can't is no failure: the file is read as a whole then.
+    pub(crate) async fn put_index(&self, data: &str, index: bytes::Bytes) {
+        let address = self.address(&index::path_of(&Path::from(data)));
+        if let Err(error) = self.store.put(&address, PutPayload::from_bytes(index)).await {
+            tracing::warn!(%address, %error, "an index could not be stored");
         }
     }
 
@@ -353,6 +377,9 @@ impl Table {
             .put(&address, payload)
             .await
             .map_err(|error| LakeError::write(&address, error))?;
+        if let Some(index) = &file.index {
+            self.put_index(&path, index.clone()).await;
+        }
         Ok(NewFile {
             path,
             day: file.day,

@@ -41,6 +41,7 @@ fn json_lines(checked: &Checked) {
     let summary = json!({
         "tables": checked.tables,
         "files": checked.files,
+        "indexes": checked.indexes,
         "batches": checked.batches,
         "cold_objects": checked.cold_objects,
         "findings": checked.findings.len() + checked.more,
@@ -63,9 +64,10 @@ fn text(checked: &Checked) {
     let found = checked.findings.len() + checked.more;
     let number = |number: usize| count(number as u64);
     output::line(&format!(
-        "{} tables with {} files, {} batches, {} cold objects: {} findings",
+        "{} tables with {} files and {} search indexes, {} batches, {} cold objects: {} findings",
         number(checked.tables),
         number(checked.files),
+        number(checked.indexes),
         number(checked.batches),
         number(checked.cold_objects),
         if found == 0 { "no".to_owned() } else { number(found) },

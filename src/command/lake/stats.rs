@@ -43,6 +43,8 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
         "commits",
         "warm bytes",
         "warm %",
+        "index bytes",
+        "index %",
         "cold bytes",
         "cold %",
         "a month",
@@ -78,7 +80,7 @@ fn tell_requests(status: &Status) {
     }
 }
 
-fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 12] {
+fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 14] {
     let percent =
         |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{:.1}", ratio * 100.0));
     let price = |price: Option<f64>| price.map_or("-".to_owned(), |price| format!("{price:.4}"));
@@ -91,6 +93,8 @@ fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 12] {
         stats.commits.to_string(),
         stats.warm_bytes.to_string(),
         percent(stats.warm_ratio()),
+        stats.index_bytes.to_string(),
+        percent(stats.index_ratio()),
         stats.cold_bytes.to_string(),
         percent(stats.cold_ratio()),
         price(prices.map(|prices| stats.month(prices))),
@@ -103,6 +107,7 @@ fn json(stats: &TableStats, prices: Option<&Prices>, status: Option<&Status>) ->
     let mut line = serde_json::to_value(stats).unwrap_or_default();
     if let Some(line) = line.as_object_mut() {
         line.insert("warm_ratio".to_owned(), stats.warm_ratio().into());
+        line.insert("index_ratio".to_owned(), stats.index_ratio().into());
         line.insert("cold_ratio".to_owned(), stats.cold_ratio().into());
         if let Some(requests) =
             status.and_then(|status| serde_json::to_value(&status.requests).ok())

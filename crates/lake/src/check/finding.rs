@@ -45,6 +45,16 @@ pub enum Finding {
         /// What is different.
         reason: String,
     },
+    /// The search index of a file is damaged, or not of this file.
+    #[error("the search index of a file of the table `{table}` is not used: {reason}")]
+    Index {
+        /// The table.
+        table: String,
+        /// The index.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Objects that are part of nothing.
     #[error("{files} objects, {bytes} bytes, are part of nothing")]
     Unused {
@@ -124,6 +134,7 @@ impl Explain for Finding {
             Self::Cold { .. } => "DAB0546",
             Self::Rows { .. } => "DAB0547",
             Self::Quarantine { .. } => "DAB0548",
+            Self::Index { .. } => "DAB0549",
         })
     }
 
@@ -133,6 +144,7 @@ impl Explain for Finding {
             | Self::MissingFile { address, .. }
             | Self::FileSize { address, .. }
             | Self::FileContent { address, .. }
+            | Self::Index { address, .. }
             | Self::Unused { address, .. }
             | Self::Ledger { address, .. }
             | Self::Rows { address, .. }
@@ -147,6 +159,9 @@ impl Explain for Finding {
                 Self::Table { .. } => "restore the table's `_delta_log` from a backup",
                 Self::MissingFile { .. } | Self::FileSize { .. } | Self::FileContent { .. } => {
                     "restore the file from a backup; queries that need it fail until then"
+                }
+                Self::Index { .. } => {
+                    "run `dab lake index build`, which makes it anew; until then its file is read as a whole"
                 }
                 Self::Unused { .. } => "run `dab lake check --repair`, which removes them",
                 Self::Ledger { .. } => "restore the record from a backup",

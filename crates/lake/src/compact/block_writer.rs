@@ -13,6 +13,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use base::{Timestamp, limits};
+use bytes::Bytes;
 use object_store::{ObjectStore, buffered::BufWriter, path::Path};
 use parquet::{
     arrow::ArrowWriter,
@@ -22,7 +23,7 @@ use parquet::{
 };
 use tokio::io::AsyncWriteExt as _;
 
-use crate::{LakeError, schema, write::base_properties};
+use crate::{LakeError, index::IndexBuilder, schema, write::base_properties};
 
 /// The columns that get bloom filters: what people look up one value of. Engines that know nothing
 /// of the search index skip row groups by them.
@@ -41,22 +42,25 @@ pub(crate) struct Stored {
     pub(crate) time_max: Timestamp,
 }
 
-/// Writes one file. Memory: one row group encoded, and a few parts under way.
+/// Writes one file. Memory: one row group encoded, a few parts under way, and the search index: about a
+/// hundredth of the rows' text.
 pub(crate) struct BlockWriter {
     address: Path,
     block_rows: usize,
     encoder: ArrowWriter<Vec<u8>>,
     upload: BufWriter,
     stored: Stored,
+    index: IndexBuilder,
 }
 
 impl BlockWriter {
     /// Begins a file with the columns of `first`, whose rows say how large a block is. They are not
-    /// written yet.
+    /// written yet. `table` is the schema of the table, which tells JSON from text.
     pub(crate) fn new(
         store: Arc<dyn ObjectStore>,
         address: Path,
         first: &RecordBatch,
+        table: &SchemaRef,
     ) -> Result<Self, LakeError> {
         let block_rows = block_rows(first);
         let properties = Some(block_properties(&first.schema(), block_rows));
@@ -66,11 +70,14 @@ impl BlockWriter {
             BufWriter::with_capacity(store, address.clone(), PART_BYTES).with_max_concurrency(2);
         let (time_min, time_max) = (Timestamp::MAX, Timestamp::MIN);
         let stored = Stored { bytes: 0, rows: 0, time_min, time_max };
-        Ok(Self { address, block_rows, encoder, upload, stored })
+        // Its blocks are those of the file, however much text is in one.
+        let index = IndexBuilder::new(table, block_rows, usize::MAX);
+        Ok(Self { address, block_rows, encoder, upload, stored, index })
     }
 
     /// Adds rows, as one block or more.
     pub(crate) async fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        self.index.add(rows);
         let mut from = 0;
         while from < rows.num_rows() {
             let block = rows.slice(from, self.block_rows.min(rows.num_rows() - from));
@@ -92,13 +99,14 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Ends the file. It is in the store now, and no part of any table.
-    pub(crate) async fn finish(mut self) -> Result<Stored, LakeError> {
+    /// Ends the file. It is in the store now, and no part of any table; its index, if it is worth one, is
+    /// not stored yet.
+    pub(crate) async fn finish(mut self) -> Result<(Stored, Option<Bytes>), LakeError> {
         self.encoder.finish().map_err(|error| self.defect(&error))?;
         self.send().await?;
         let ended = self.upload.shutdown().await;
         ended.map_err(|error| LakeError::write(&self.address, error))?;
-        Ok(self.stored)
+        Ok((self.stored, self.index.finish(self.stored.bytes)))
     }
 
     /// Gives up: as far as possible, nothing is left in the store.

@@ -9,6 +9,7 @@ use datafusion::{
     dataframe::DataFrame,
     error::DataFusionError,
     execution::{context::SQLOptions, runtime_env::RuntimeEnvBuilder},
+    physical_plan::execute_stream,
     prelude::{SessionConfig, SessionContext},
     sql::{
         parser::Statement as DfStatement,
@@ -23,7 +24,8 @@ use super::{
     functions::{Kind, RowFunction},
     names,
     plan::Planner,
-    provider::LakeTable,
+    provider::{IndexUse, LakeTable},
+    report::{ScanReport, Scanned},
     search,
 };
 use crate::{
@@ -36,11 +38,16 @@ use crate::{
 pub struct QuerySettings {
     /// How much memory it may hold.
     pub memory_bytes: usize,
+    /// Files from this size on are looked up in the search index; `None`: no file is.
+    pub index_from_bytes: Option<u64>,
 }
 
 impl Default for QuerySettings {
     fn default() -> Self {
-        Self { memory_bytes: limits::QUERY_MEMORY_BYTES }
+        Self {
+            memory_bytes: limits::QUERY_MEMORY_BYTES,
+            index_from_bytes: Some(limits::INDEX_FILE_BYTES_MIN),
+        }
     }
 }
 
@@ -114,6 +121,21 @@ impl Engine {
     ///
     /// Says what is wrong with the text and where, or why the query failed.
     pub async fn sql(&self, text: &str) -> Result<Rows, QueryError> {
+        Ok(self.sql_counted(text).await?.0)
+    }
+
+    /// As [`Self::sql`]; says also what was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::sql`].
+    pub async fn sql_counted(&self, text: &str) -> Result<(Rows, Scanned), QueryError> {
+        let report = Arc::new(ScanReport::default());
+        let rows = self.run_sql(text, &report).await?;
+        Ok((rows, report.now()))
+    }
+
+    async fn run_sql(&self, text: &str, report: &Arc<ScanReport>) -> Result<Rows, QueryError> {
         if text.len() > limits::QUERY_TEXT_BYTES_MAX {
             let what = format!("has {} bytes", text.len());
             return Err(QueryError::TooLarge { what, limit: limits::QUERY_TEXT_BYTES_MAX });
@@ -143,7 +165,8 @@ impl Engine {
         }
         let context = self.context()?;
         for (name, snapshot) in &tables {
-            let table = Arc::new(LakeTable::new(Arc::clone(snapshot)));
+            let table = LakeTable::new(Arc::clone(snapshot)).with_index(self.index_use(report));
+            let table = Arc::new(table);
             // Bare: a plain text would be folded to lower case and cut at its dots.
             let name = TableReference::bare(name.as_str());
             context.register_table(name, table).map_err(|error| self.failed(&error))?;
@@ -159,7 +182,7 @@ impl Engine {
             .verify_plan(&plan)
             .map_err(|error| plan_error(&error))?;
         let frame = context.execute_logical_plan(plan).await;
-        self.collect(frame.map_err(|error| plan_error(&error))?).await
+        self.collect(frame.map_err(|error| plan_error(&error))?, report).await
     }
 
     /// Answers a search line. Without pipes: the newest events that pass, at most `limit` (100
@@ -174,10 +197,50 @@ impl Engine {
         range: &TimeRange,
         limit: Option<usize>,
     ) -> Result<Rows, QueryError> {
+        Ok(self.search_counted(text, range, limit).await?.0)
+    }
+
+    /// As [`Self::search`]; says also what was read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::search`].
+    pub async fn search_counted(
+        &self,
+        text: &str,
+        range: &TimeRange,
+        limit: Option<usize>,
+    ) -> Result<(Rows, Scanned), QueryError> {
         let search = search::parse(text)?;
         let tables = self.chosen(&search, text).await?;
-        let planner = Planner { engine: self, text, range: *range, tables };
-        planner.run(search, limit.unwrap_or(limits::SEARCH_ROWS_DEFAULT)).await
+        let report = Arc::new(ScanReport::default());
+        let planner =
+            Planner { engine: self, text, range: *range, tables, report: Arc::clone(&report) };
+        let rows = planner.run(search, limit.unwrap_or(limits::SEARCH_ROWS_DEFAULT)).await?;
+        Ok((rows, report.now()))
+    }
+
+    /// Says what a search would read at most, by asking the search index, but no file. A search without
+    /// pipes stops when it has found enough, and reads less then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::search`].
+    pub async fn estimate(&self, text: &str, range: &TimeRange) -> Result<Scanned, QueryError> {
+        let search = search::parse(text)?;
+        let tables = self.chosen(&search, text).await?;
+        let report = Arc::new(ScanReport::default());
+        let planner =
+            Planner { engine: self, text, range: *range, tables, report: Arc::clone(&report) };
+        planner.estimate(&search).await?;
+        Ok(report.now())
+    }
+
+    /// How scans of one query use the search index.
+    pub(super) fn index_use(&self, report: &Arc<ScanReport>) -> IndexUse {
+        // No file is as large as that.
+        let from_bytes = self.settings.index_from_bytes.unwrap_or(u64::MAX);
+        IndexUse { from_bytes, report: Arc::clone(report) }
     }
 
     async fn chosen(
@@ -240,21 +303,29 @@ impl Engine {
         Ok(context)
     }
 
-    pub(super) async fn collect(&self, frame: DataFrame) -> Result<Rows, QueryError> {
+    pub(super) async fn collect(
+        &self,
+        frame: DataFrame,
+        report: &ScanReport,
+    ) -> Result<Rows, QueryError> {
         let schema = Arc::clone(frame.schema().inner());
-        let mut stream = frame.execute_stream().await.map_err(|error| self.failed(&error))?;
+        let failed = |error: DataFusionError| self.failed(&error);
+        let context = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await.map_err(failed)?;
+        let mut stream = execute_stream(Arc::clone(&plan), context).map_err(failed)?;
         let limit_bytes = self.settings.memory_bytes;
         let mut batches = Vec::new();
         let mut bytes = 0_usize;
         // What has been answered is no longer the memory pool's, so it is counted here.
         while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(|error| self.failed(&error))?;
+            let batch = batch.map_err(failed)?;
             bytes = bytes.saturating_add(batch.get_array_memory_size());
             if bytes > limit_bytes {
                 return Err(QueryError::Memory { limit_bytes });
             }
             batches.push(batch);
         }
+        report.read(plan.as_ref());
         Ok(Rows::Table { schema, batches })
     }
 

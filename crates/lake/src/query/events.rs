@@ -18,7 +18,7 @@ use datafusion::{
     common::ScalarValue,
     error::DataFusionError,
     logical_expr::{Expr, lit},
-    physical_plan::{ExecutionPlan, execute_stream},
+    physical_plan::execute_stream,
 };
 use futures::StreamExt as _;
 
@@ -29,6 +29,7 @@ use super::{
     json,
     plan::column,
     provider::LakeTable,
+    report::bytes_scanned,
     shape::{Entries, Shape, merge, shapes, value_at},
 };
 use crate::{
@@ -289,13 +290,6 @@ fn enveloped(arrays: &[ArrayRef], row: usize) -> Option<StoredEvent<'_>> {
         columns: Object::new(),
         rest: Object::new(),
     })
-}
-
-/// How many bytes the scans of a plan have read.
-fn bytes_scanned(plan: &dyn ExecutionPlan) -> u64 {
-    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
-    let own = own.map_or(0, |value| value.as_usize() as u64);
-    own + plan.children().into_iter().map(|child| bytes_scanned(child.as_ref())).sum::<u64>()
 }
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ impl RowFunction {
         ScalarUDF::new_from_impl(Self { name, key, kind, signature })
     }
 
+    /// What it computes.
+    pub(crate) const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
     /// The function over these columns.
     pub(crate) fn call(kind: Kind, args: Vec<Expr>) -> Expr {
         Self::udf(kind).call(args)

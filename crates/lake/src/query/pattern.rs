@@ -32,6 +32,11 @@ impl Pattern {
         self.parts.iter().filter(|part| !part.is_empty()).max_by_key(|part| part.lower.len())
     }
 
+    /// The texts between the wildcards, in lower case.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().map(|part| part.lower.as_slice())
+    }
+
     /// Whether the whole text matches.
     pub(crate) fn matches_whole(&self, text: &str) -> bool {
         let text = text.as_bytes();

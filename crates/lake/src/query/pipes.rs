@@ -59,7 +59,7 @@ pub(super) async fn run(
         state.check(pipe)?;
         state = state.apply(&pipe.command).map_err(failed)?;
     }
-    planner.engine.collect(state.finish(limit).map_err(failed)?).await
+    planner.engine.collect(state.finish(limit).map_err(failed)?, &planner.report).await
 }
 
 struct State<'p> {

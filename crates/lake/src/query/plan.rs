@@ -4,13 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{array::AsArray, datatypes::TimestampMicrosecondType, record_batch::RecordBatch};
-use base::{Day, FieldPath, Timestamp};
+use base::{FieldPath, Timestamp};
 use datafusion::{
     common::{Column, ScalarValue},
     dataframe::DataFrame,
     error::DataFusionError,
     functions::core::expr_fn::get_field,
     logical_expr::{Expr, lit, not},
+    physical_plan::collect,
     prelude::SessionContext,
 };
 
@@ -21,6 +22,7 @@ use super::{
     names::spelled,
     pipes,
     provider::LakeTable,
+    report::ScanReport,
     search::{
         Search,
         ast::{Command, FieldTest, Node},
@@ -39,10 +41,34 @@ pub(super) struct Planner<'e> {
     pub(super) text: &'e str,
     pub(super) range: TimeRange,
     pub(super) tables: Vec<Arc<TableSnapshot>>,
+    /// What is read is counted here.
+    pub(super) report: Arc<ScanReport>,
 }
 
-/// Some files of a table.
-type TableFiles = (Arc<TableSnapshot>, Vec<DataFile>);
+/// How many bytes of files are searched before it is asked whether there are enough events; twice as
+/// many after each look.
+const WAVE_BYTES: u64 = 32 << 20;
+
+/// A file, and its table by its place among the tables.
+type OfTable = (usize, DataFile);
+
+/// An event that was found, with what orders events.
+struct Ranked {
+    event: FoundEvent,
+    table: usize,
+    id: String,
+}
+
+impl Ranked {
+    /// The newest first; the table and the id order what happened at the same time, so that a search
+    /// repeats itself.
+    fn sort(found: &mut [Self]) {
+        found.sort_by(|a, b| {
+            let times = b.event.time.cmp(&a.event.time);
+            times.then_with(|| a.table.cmp(&b.table)).then_with(|| a.id.cmp(&b.id))
+        });
+    }
+}
 
 /// A column by its exact name, dots and all.
 pub(super) fn column(name: &str) -> Expr {
@@ -66,39 +92,55 @@ impl Planner<'_> {
         pipes::run(self, &condition, pipes, limit).await
     }
 
-    /// The newest events that pass, read day by day until there are enough.
-    async fn newest(&self, condition: &Node, limit: usize) -> Result<Rows, QueryError> {
-        let context = self.engine.context()?;
-        let mut found: Vec<FoundEvent> = Vec::new();
-        for (_, tables) in self.by_day().into_iter().rev() {
-            let mut today = Vec::new();
-            for (table, files) in tables {
-                let left = limit - found.len();
-                today.extend(self.read(&context, (&table, files), condition, left).await?);
-            }
-            today.sort_by_key(|event| std::cmp::Reverse(event.time));
-            found.extend(today);
-            found.truncate(limit);
-            if found.len() == limit {
-                break;
-            }
+    /// Asks the search index what the condition leaves to be read.
+    pub(super) async fn estimate(&self, search: &Search) -> Result<(), QueryError> {
+        let failed = |error: DataFusionError| self.engine.failed(&error);
+        let mut condition = vec![search.condition.clone()];
+        for pipe in &search.pipes {
+            let Command::Where(node) = &pipe.command else { break };
+            condition.push(node.clone());
         }
-        Ok(Rows::Events(found))
+        let condition = Node::And(condition);
+        let context = self.engine.context()?;
+        for table in &self.tables {
+            let frame = self.filtered(&context, table, None, &condition).map_err(failed)?;
+            frame.create_physical_plan().await.map_err(failed)?;
+        }
+        Ok(())
     }
 
-    /// The files that may hold events of the range, by day.
-    fn by_day(&self) -> BTreeMap<Day, Vec<TableFiles>> {
-        let mut days: BTreeMap<Day, Vec<TableFiles>> = BTreeMap::new();
-        for table in &self.tables {
-            let mut of_table: BTreeMap<Day, Vec<DataFile>> = BTreeMap::new();
-            for file in table.files.iter().filter(|file| self.is_in_range(file)) {
-                of_table.entry(file.day).or_default().push(file.clone());
+    /// The newest events that pass, read from the newest file on until there are enough.
+    async fn newest(&self, condition: &Node, limit: usize) -> Result<Rows, QueryError> {
+        let context = self.engine.context()?;
+        let mut found: Vec<Ranked> = Vec::new();
+        let mut files = self.files();
+        let mut wave_bytes = WAVE_BYTES;
+        while let Some((_, next)) = files.last() {
+            let is_enough = limit.checked_sub(1).and_then(|last| found.get(last));
+            if limit == 0 || is_enough.is_some_and(|last| last.event.time > last_time(next)) {
+                break;
             }
-            for (day, files) in of_table {
-                days.entry(day).or_default().push((Arc::clone(table), files));
+            for (table, files) in wave(&mut files, wave_bytes) {
+                found.extend(self.read(&context, table, files, condition, limit).await?);
             }
+            Ranked::sort(&mut found);
+            found.truncate(limit);
+            wave_bytes = wave_bytes.saturating_mul(2);
         }
-        days
+        Ok(Rows::Events(found.into_iter().map(|ranked| ranked.event).collect()))
+    }
+
+    /// The files that may hold events of the range, the newest last.
+    fn files(&self) -> Vec<OfTable> {
+        let mut files: Vec<OfTable> = Vec::new();
+        for (at, table) in self.tables.iter().enumerate() {
+            let these = table.files.iter().filter(|file| self.is_in_range(file));
+            files.extend(these.map(|file| (at, file.clone())));
+        }
+        files.sort_by(|(_, a), (_, b)| {
+            (a.day, last_time(a), &a.path).cmp(&(b.day, last_time(b), &b.path))
+        });
+        files
     }
 
     fn is_in_range(&self, file: &DataFile) -> bool {
@@ -108,27 +150,30 @@ impl Planner<'_> {
     async fn read(
         &self,
         context: &SessionContext,
-        (table, files): (&Arc<TableSnapshot>, Vec<DataFile>),
+        table: usize,
+        files: Vec<DataFile>,
         condition: &Node,
         limit: usize,
-    ) -> Result<Vec<FoundEvent>, QueryError> {
+    ) -> Result<Vec<Ranked>, QueryError> {
         let failed = |error: DataFusionError| self.engine.failed(&error);
-        let frame = self.filtered(context, table, Some(files), condition).map_err(failed)?;
-        // Ordered and cut first: only the rows that are shown become events. The id orders what
-        // happened at the same time, so that a search repeats itself.
+        let Some(snapshot) = self.tables.get(table) else { return Ok(Vec::new()) };
+        let frame = self.filtered(context, snapshot, Some(files), condition).map_err(failed)?;
+        // Ordered and cut first: only the rows that are shown become events.
         let order = vec![
             column(schema::TIME).sort(false, false),
             column(schema::EVENT_ID).sort(true, true),
         ];
+        let shown = [schema::TIME, schema::LOG_SOURCE, schema::EVENT_ID].map(column);
         let frame = frame
             .sort(order)
             .and_then(|frame| frame.limit(0, Some(limit)))
-            .and_then(|frame| {
-                frame.select(vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table)])
-            })
+            .and_then(|frame| frame.select(shown.into_iter().chain([event(snapshot)])))
             .map_err(failed)?;
-        let batches = frame.collect().await.map_err(failed)?;
-        Ok(batches.iter().flat_map(found_events).collect())
+        let plan = frame.create_physical_plan().await.map_err(failed)?;
+        let batches = collect(Arc::clone(&plan), context.task_ctx()).await.map_err(failed)?;
+        self.report.read(plan.as_ref());
+        let found = batches.iter().flat_map(found_events);
+        Ok(found.map(|(event, id)| Ranked { event, table, id }).collect())
     }
 
     /// The rows of a table that are in the range and pass.
@@ -142,7 +187,8 @@ impl Planner<'_> {
         let files = files.unwrap_or_else(|| {
             table.files.iter().filter(|file| self.is_in_range(file)).cloned().collect()
         });
-        let provider = LakeTable::of_files(Arc::clone(table), files);
+        let provider = LakeTable::of_files(Arc::clone(table), files)
+            .with_index(self.engine.index_use(&self.report));
         let mut frame = context.read_table(Arc::new(provider))?;
         let time = |time: Timestamp| {
             lit(ScalarValue::TimestampMicrosecond(Some(time.as_micros()), Some("UTC".into())))
@@ -168,20 +214,42 @@ pub(super) fn event(table: &TableSnapshot) -> Expr {
     RowFunction::call(Kind::Event(Rebuild::new(columns)), args)
 }
 
-fn found_events(batch: &RecordBatch) -> Vec<FoundEvent> {
+fn found_events(batch: &RecordBatch) -> Vec<(FoundEvent, String)> {
     let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
-    let sources = batch.column(1).as_string_opt::<i32>();
-    let events = batch.column(2).as_string_opt::<i32>();
-    let (Some(times), Some(sources), Some(events)) = (times, sources, events) else {
+    let text = |column: usize| batch.column(column).as_string_opt::<i32>();
+    let (Some(times), Some(sources), Some(ids), Some(events)) = (times, text(1), text(2), text(3))
+    else {
         return Vec::new();
     };
     (0..batch.num_rows())
-        .map(|row| FoundEvent {
-            time: Timestamp::from_micros(times.value(row)),
-            log_source: sources.value(row).to_owned(),
-            json: events.value(row).to_owned(),
+        .map(|row| {
+            let event = FoundEvent {
+                time: Timestamp::from_micros(times.value(row)),
+                log_source: sources.value(row).to_owned(),
+                json: events.value(row).to_owned(),
+            };
+            (event, ids.value(row).to_owned())
         })
         .collect()
+}
+
+/// No event of a file is after this.
+fn last_time(file: &DataFile) -> Timestamp {
+    file.time_max.unwrap_or_else(|| file.day.start().plus_micros(86_399_999_999))
+}
+
+/// Takes the newest files of one day, of so many bytes or just above, by table.
+fn wave(files: &mut Vec<OfTable>, bytes_max: u64) -> BTreeMap<usize, Vec<DataFile>> {
+    let mut taken: BTreeMap<usize, Vec<DataFile>> = BTreeMap::new();
+    let mut bytes = 0_u64;
+    let day = files.last().map(|(_, file)| file.day);
+    while bytes < bytes_max
+        && let Some((table, file)) = files.pop_if(|(_, file)| Some(file.day) == day)
+    {
+        bytes = bytes.saturating_add(file.bytes);
+        taken.entry(table).or_default().push(file);
+    }
+    taken
 }
 
 /// A condition over a table's columns; `None` if all rows pass.

@@ -1,16 +1,19 @@
 //! A [`TableSnapshot`] as DataFusion sees it: a plain scan of Parquet files.
 //!
-//! Files are pruned by day and by their first and last time before anything is read. Whatever a
-//! file lacks reads as null, members of structs included: that is DataFusion's own
+//! Files are pruned by day and by their first and last time before anything is read, then the search
+//! index of each is asked which of its blocks may hold what is looked for ([`crate::index`]): the
+//! others are not read. Whatever a file lacks reads as null, members of structs included: that is DataFusion's own
 //! `PhysicalExprAdapter`, which the tests of this module hold to it.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, BooleanArray, Date32Array, TimestampMicrosecondArray},
     datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef},
 };
 use async_trait::async_trait;
+use base::limits;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use datafusion::{
     catalog::{Session, TableProvider},
@@ -18,18 +21,31 @@ use datafusion::{
     datasource::{
         TableType,
         listing::PartitionedFile,
-        physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource},
+        physical_plan::{
+            FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource,
+            parquet::{DefaultParquetFileReaderFactory, ParquetRowSelection},
+        },
         source::DataSourceExec,
         table_schema::TableSchema,
     },
     execution::object_store::ObjectStoreUrl,
     logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction},
     physical_optimizer::pruning::PruningPredicateBuilder,
-    physical_plan::{ExecutionPlan, empty::EmptyExec},
+    physical_plan::{ExecutionPlan, empty::EmptyExec, metrics::ExecutionPlanMetricsSet},
 };
-use object_store::{ObjectMeta, path::Path};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use object_store::{ObjectMeta, ObjectStore, path::Path};
+use parquet::{
+    arrow::{
+        arrow_reader::{ArrowReaderOptions, RowSelection, RowSelector},
+        async_reader::AsyncFileReader,
+    },
+    file::metadata::{PageIndexPolicy, ParquetMetaData},
+};
 
+use super::{report::ScanReport, wanted::wanted};
 use crate::{
+    index::{self, Kept, Wanted},
     schema,
     snapshot::{DataFile, TableSnapshot},
 };
@@ -43,6 +59,16 @@ pub(crate) struct LakeTable {
     snapshot: Arc<TableSnapshot>,
     files: Vec<DataFile>,
     schema: TableSchema,
+    index: Option<IndexUse>,
+}
+
+/// How a scan uses the search index.
+#[derive(Debug, Clone)]
+pub(crate) struct IndexUse {
+    /// Files from this size on are looked up.
+    pub(crate) from_bytes: u64,
+    /// What is counted.
+    pub(crate) report: Arc<ScanReport>,
 }
 
 impl LakeTable {
@@ -63,13 +89,56 @@ impl LakeTable {
         let schema = TableSchema::builder(Arc::new(Schema::new(fields)))
             .with_table_partition_cols(days)
             .build();
-        Self { snapshot, files, schema }
+        Self { snapshot, files, schema, index: None }
+    }
+
+    /// Lets the search index say what is read.
+    pub(crate) fn with_index(self, index: IndexUse) -> Self {
+        Self { index: Some(index), ..self }
     }
 
     /// The address under which the session finds this table's store.
     pub(crate) fn url(&self) -> Result<ObjectStoreUrl> {
         let host: String = self.snapshot.name.bytes().map(|byte| format!("{byte:02x}")).collect();
         ObjectStoreUrl::parse(format!("dab://t{host}"))
+    }
+
+    /// The files that the index does not rule out, with the rows to read of each: all if not said.
+    async fn look_up(
+        &self,
+        files: Vec<DataFile>,
+        filters: &[Expr],
+    ) -> Vec<(DataFile, Option<RowSelection>)> {
+        let Some(using) = &self.index else {
+            return files.into_iter().map(|file| (file, None)).collect();
+        };
+        let wanted = &wanted(&self.snapshot.schema, filters);
+        let asks = files.into_iter().map(|file| async move {
+            let is_asked = *wanted != Wanted::Anything && file.bytes >= using.from_bytes;
+            let kept = if is_asked {
+                index::probe(&self.snapshot.store, &self.snapshot.root, &file, wanted).await
+            } else {
+                None
+            };
+            (file, kept)
+        });
+        let asked: Vec<(DataFile, Option<Kept>)> =
+            futures::stream::iter(asks).buffered(limits::INDEX_CONCURRENCY).collect().await;
+        using.report.files(self.files.len(), &asked);
+        asked
+            .into_iter()
+            .filter_map(|(file, kept)| match kept {
+                None => Some((file, None)),
+                Some(kept) if kept.blocks.iter().all(|(_, is_kept)| *is_kept) => Some((file, None)),
+                Some(kept) if kept.blocks.iter().any(|(_, is_kept)| *is_kept) => {
+                    let selectors = kept.blocks.iter().map(|&(rows, is_kept)| {
+                        if is_kept { RowSelector::select(rows) } else { RowSelector::skip(rows) }
+                    });
+                    Some((file, Some(selectors.collect())))
+                }
+                Some(_) => None,
+            })
+            .collect()
     }
 
     fn partitioned(&self, file: &DataFile) -> PartitionedFile {
@@ -147,7 +216,7 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.prune(state, filters);
+        let files = self.look_up(self.prune(state, filters), filters).await;
         if files.is_empty() {
             let schema = match projection {
                 Some(columns) => Arc::new(self.schema.table_schema().project(columns)?),
@@ -158,20 +227,82 @@ impl TableProvider for LakeTable {
         let count = state.config().target_partitions().clamp(1, files.len());
         let mut groups = vec![FileGroup::default(); count];
         // Dealt out like cards, so that every partition begins with the newest files.
-        for (index, file) in files.iter().enumerate() {
+        let mut is_selective = false;
+        for (index, (file, rows)) in files.into_iter().enumerate() {
+            let mut part = self.partitioned(&file);
+            if let Some(rows) = rows {
+                is_selective = true;
+                part = part.with_extension(ParquetRowSelection::new(rows));
+            }
             if let Some(group) = groups.get_mut(index % count) {
-                group.push(self.partitioned(file));
+                group.push(part);
             }
         }
         let url = self.url()?;
         state.runtime_env().register_object_store(url.as_ref(), Arc::clone(&self.snapshot.store));
-        let source = ParquetSource::new(self.schema.clone()).with_metadata_size_hint(FOOTER_BYTES);
+        let mut source =
+            ParquetSource::new(self.schema.clone()).with_metadata_size_hint(FOOTER_BYTES);
+        if is_selective {
+            let reader = PagedReaderFactory::new(&self.snapshot.store);
+            source = source.with_parquet_file_reader_factory(Arc::new(reader));
+        }
         let scan = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(scan))
+    }
+}
+
+/// Opens files with the places of their pages: without these, what a selection of rows leaves out would
+/// be read all the same, as the engine asks for them only where it prunes pages by statistics.
+#[derive(Debug)]
+struct PagedReaderFactory(DefaultParquetFileReaderFactory);
+
+impl PagedReaderFactory {
+    fn new(store: &Arc<dyn ObjectStore>) -> Self {
+        Self(DefaultParquetFileReaderFactory::new(Arc::clone(store)))
+    }
+}
+
+impl ParquetFileReaderFactory for PagedReaderFactory {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        footer_bytes: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let inner = self.0.create_reader(partition, file, footer_bytes, metrics)?;
+        Ok(Box::new(PagedReader(inner)))
+    }
+}
+
+struct PagedReader(Box<dyn AsyncFileReader + Send>);
+
+impl AsyncFileReader for PagedReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        self.0.get_bytes(range)
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        self.0.get_byte_ranges(ranges)
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        async move {
+            let options = options.cloned().unwrap_or_default();
+            let options = options.with_page_index_policy(PageIndexPolicy::Optional);
+            self.0.get_metadata(Some(&options)).await
+        }
+        .boxed()
     }
 }
 

@@ -19,12 +19,14 @@ use arrow::{
 use async_trait::async_trait;
 use base::Timestamp;
 use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Path};
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use serde_json::{Map, Value, json};
 
 use super::{Engine, QueryError, QuerySettings, Rows, TimeRange};
 use crate::{
-    LakeError, schema,
+    LakeError,
+    index::{IndexBuilder, path_of},
+    schema,
     snapshot::{Catalog, DataFile, TableSnapshot},
 };
 
@@ -70,6 +72,9 @@ impl Tables {
                 time_min: times().min(),
                 time_max: times().max(),
             });
+            let index = index(&with_day, bytes.clone());
+            let location = root.parts().chain(path_of(&path).parts()).collect();
+            store.put(&location, index.into()).await.expect("memory takes it");
             let location = root.parts().chain(path.parts()).collect();
             store.put(&location, bytes.into()).await.expect("memory takes it");
         }
@@ -80,8 +85,21 @@ impl Tables {
     }
 
     pub(super) fn engine(self) -> Engine {
-        Engine::new(Arc::new(self), QuerySettings::default())
+        // However small the files are, their indexes are asked.
+        let settings = QuerySettings { index_from_bytes: Some(0), ..QuerySettings::default() };
+        Engine::new(Arc::new(self), settings)
     }
+}
+
+/// The index of a file, in blocks of two rows.
+fn index(schema: &Schema, file: Vec<u8>) -> bytes::Bytes {
+    let bytes = file.len() as u64;
+    let rows = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file));
+    let mut builder = IndexBuilder::new(schema, 2, usize::MAX);
+    for batch in rows.expect("a file").build().expect("a reader") {
+        builder.add(&batch.expect("rows"));
+    }
+    builder.whole(bytes)
 }
 
 fn time_of(event: &Value) -> Timestamp {

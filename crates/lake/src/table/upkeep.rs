@@ -26,7 +26,7 @@ use deltalake_core::{
     },
 };
 use futures::TryStreamExt as _;
-use object_store::{ObjectStoreExt as _, path::Path};
+use object_store::path::Path;
 
 use super::{NewFile, Table};
 use crate::{LakeError, schema::DAY, snapshot::DataFile, write::WrittenFile};
@@ -115,10 +115,7 @@ impl Table {
     /// Removes files that did not become part of the table, as far as that is possible.
     pub(crate) async fn discard(&self, files: &[NewFile]) {
         for file in files {
-            let address = Path::from(format!("{}/{}", self.root, file.path));
-            if let Err(error) = self.store.delete(&address).await {
-                tracing::debug!(%address, %error, "a file that came to nothing is left over");
-            }
+            self.remove_file(&file.path).await;
         }
     }
 

@@ -18,7 +18,7 @@ use parquet::{
 };
 
 use super::Rows;
-use crate::{LakeError, schema};
+use crate::{LakeError, index::IndexBuilder, schema};
 
 /// How many rows are encoded at a time: enough that the work for each column does not count, few
 /// enough that the columns stay near the processor.
@@ -42,6 +42,8 @@ pub struct WrittenFile {
     pub time_max: Timestamp,
     /// The file.
     pub bytes: Bytes,
+    /// Its search index; `None` for a small file.
+    pub index: Option<Bytes>,
 }
 
 /// What a [`TableWriter`] made.
@@ -76,6 +78,7 @@ pub struct TableWriter {
 
 struct OpenFile {
     writer: ArrowWriter<Vec<u8>>,
+    index: IndexBuilder,
     rows: u64,
     time_min: Timestamp,
     time_max: Timestamp,
@@ -172,9 +175,13 @@ impl TableWriter {
         for (day, part) in split_by_day(&batch, &self.table)? {
             self.write(day, &part)?;
         }
-        let open = self.open.values().map(|file| &file.writer);
-        let open = open.map(|writer| writer.memory_size() + writer.bytes_written());
-        let closed = self.files.iter().map(|file| file.bytes.len());
+        let open = self.open.values().map(|file| {
+            file.writer.memory_size() + file.writer.bytes_written() + file.index.memory()
+        });
+        let closed = self
+            .files
+            .iter()
+            .map(|file| file.bytes.len() + file.index.as_ref().map_or(0, Bytes::len));
         self.bytes_encoded = open.chain(closed).sum();
         Ok(())
     }
@@ -189,6 +196,7 @@ impl TableWriter {
                     ArrowWriter::try_new(Vec::new(), part.schema(), properties).map_err(encode)?;
                 entry.insert(OpenFile {
                     writer,
+                    index: IndexBuilder::for_new_file(&part.schema()),
                     rows: 0,
                     time_min: Timestamp::MAX,
                     time_max: Timestamp::MIN,
@@ -200,6 +208,7 @@ impl TableWriter {
             file.time_max = file.time_max.max(time);
         }
         file.rows += part.num_rows() as u64;
+        file.index.add(part);
         file.writer.write(part).map_err(encode)
     }
 
@@ -212,6 +221,7 @@ impl TableWriter {
                 rows: file.rows,
                 time_min: file.time_min,
                 time_max: file.time_max,
+                index: file.index.finish(bytes.len() as u64),
                 bytes: Bytes::from(bytes),
             });
         }

@@ -209,7 +209,10 @@ async fn a_query_that_wants_too_much_memory_fails_and_says_so() {
                "event_id": format!("e{n}"), "name": "x".repeat(1000)})
     };
     tables.add("big", &[(vec![text("name")], (0..1000).map(event).collect())]).await;
-    let settings = crate::query::QuerySettings { memory_bytes: 100_000 };
+    let settings = crate::query::QuerySettings {
+        memory_bytes: 100_000,
+        ..crate::query::QuerySettings::default()
+    };
     let engine = crate::query::Engine::new(std::sync::Arc::new(tables), settings);
     let error = engine.sql("SELECT * FROM big").await.map(|_| ()).unwrap_err();
     assert_eq!(base::Explain::code(&error).0, "DAB0528", "{error}");

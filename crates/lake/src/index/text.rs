@@ -1,0 +1,368 @@
+//! What of a text is indexed, and what a text that is looked for needs.
+//!
+//! A *token* is a run of ASCII letters and digits, as long as it goes, in lower case; and four decimal
+//! numbers with dots between, an address, are one more. A *gram* is four letters in a row. Whoever
+//! looks for a text knows tokens of it only where its ends are known to be ends of words; its grams are
+//! known whatever stands around it.
+
+/// The shortest token that is indexed: shorter ones are in every block.
+const TOKEN_BYTES_MIN: usize = 3;
+/// How many letters a gram has.
+const GRAM_LETTERS: usize = 4;
+/// How many grams there are.
+pub(super) const GRAMS: u32 = 26 * 26 * 26 * 26;
+/// How many tokens, and how many grams, of one text are looked up: more would hardly rule out more.
+const KEYS_PER_TEXT_MAX: usize = 6;
+/// Integers up to here are exact as floats.
+const FLOAT_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Something that a block has or has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// A token, by its hash.
+    Token(u64),
+    /// Four letters: a number in base 26, the first letter counting most.
+    Gram(u32),
+}
+
+/// What a block must have to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Nothing is known: every block is read.
+    Anything,
+    /// This key.
+    Key(Key),
+    /// All of these.
+    All(Vec<Self>),
+    /// One of these.
+    Any(Vec<Self>),
+}
+
+impl Wanted {
+    /// All of these parts, without those that say nothing.
+    pub(crate) fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut kept: Vec<Self> =
+            parts.into_iter().filter(|part| *part != Self::Anything).collect();
+        match kept.len() {
+            0 => Self::Anything,
+            1 => kept.pop().unwrap_or(Self::Anything),
+            _ => Self::All(kept),
+        }
+    }
+
+    /// One of these parts: says nothing if one of them does.
+    pub(crate) fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts: Vec<Self> = parts.into_iter().collect();
+        if parts.contains(&Self::Anything) {
+            return Self::Anything;
+        }
+        if parts.len() == 1 { parts.pop().unwrap_or(Self::Anything) } else { Self::Any(parts) }
+    }
+
+    /// A text that stands inside a value, in any case. `left` and `right`: whether no letter or digit
+    /// stands beside it on that side, if it ends with one.
+    pub(crate) fn text(text: impl AsRef<[u8]>, left: bool, right: bool) -> Self {
+        let bytes = text.as_ref();
+        let mut tokens: Vec<(usize, u64)> = Vec::new();
+        let mut grams: Vec<u32> = Vec::new();
+        runs(bytes, |run| {
+            let is_whole = |run: &Run| (run.from > 0 || left) && (run.to < bytes.len() || right);
+            if is_whole(run) {
+                if run.is_token() {
+                    tokens.push((run.to - run.from, run.hash));
+                }
+            } else {
+                gram_runs(bytes.get(run.from..run.to).unwrap_or_default(), |gram| grams.push(gram));
+            }
+            let address_is_whole =
+                |from: usize| (from > 0 || left) && (run.to < bytes.len() || right);
+            if let Some(from) = run.address.filter(|from| address_is_whole(*from)) {
+                let address = bytes.get(from..run.to).unwrap_or_default();
+                // First of all: its numbers say little.
+                tokens.push((usize::MAX, hash(address)));
+            }
+        });
+        // Long tokens are rare ones.
+        tokens.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+        tokens.truncate(KEYS_PER_TEXT_MAX);
+        grams.sort_by_key(|gram| commonness(*gram));
+        grams.dedup();
+        grams.truncate(KEYS_PER_TEXT_MAX);
+        let tokens = tokens.into_iter().map(|(_, hash)| Self::Key(Key::Token(hash)));
+        Self::all(tokens.chain(grams.into_iter().map(|gram| Self::Key(Key::Gram(gram)))))
+    }
+
+    /// A number, however it is written.
+    pub(crate) fn number(number: f64) -> Self {
+        number_key(number).map_or(Self::Anything, |hash| Self::Key(Key::Token(hash)))
+    }
+
+    /// All keys in it.
+    pub(super) fn keys(&self, found: &mut Vec<Key>) {
+        match self {
+            Self::Anything => {}
+            Self::Key(key) => found.push(*key),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.keys(found)),
+        }
+    }
+
+    /// Whether a block may hold it, which has the keys that `has` says.
+    pub(super) fn holds(&self, has: &impl Fn(Key) -> bool) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Key(key) => has(*key),
+            Self::All(parts) => parts.iter().all(|part| part.holds(has)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(has)),
+        }
+    }
+}
+
+/// Takes the tokens and grams of a text.
+pub(super) trait Sink {
+    /// A token, by its hash.
+    fn token(&mut self, hash: u64);
+    /// A gram.
+    fn gram(&mut self, gram: u32);
+}
+
+/// Hands over what is indexed of a text.
+pub(super) fn scan(text: &[u8], sink: &mut impl Sink) {
+    runs(text, |run| {
+        if run.is_token() {
+            sink.token(run.hash);
+        }
+        if run.letters >= GRAM_LETTERS {
+            gram_runs(text.get(run.from..run.to).unwrap_or_default(), |gram| sink.gram(gram));
+        }
+        if let Some(from) = run.address {
+            sink.token(hash(text.get(from..run.to).unwrap_or_default()));
+        }
+    });
+}
+
+/// The token of a number: that of its digits if it is whole, so that it is the one that the number has
+/// as text. `None` for one too short to be indexed.
+pub(crate) fn number_key(number: f64) -> Option<u64> {
+    if number.fract() == 0.0 && number.abs() < FLOAT_EXACT {
+        let digits = format!("{:.0}", number.abs());
+        return (digits.len() >= TOKEN_BYTES_MIN).then(|| hash(digits.as_bytes()));
+    }
+    let mut bytes = [b'#'; 9];
+    for (slot, byte) in bytes.iter_mut().skip(1).zip(number.to_bits().to_le_bytes()) {
+        *slot = byte;
+    }
+    Some(hash(&bytes))
+}
+
+/// A run of letters and digits.
+struct Run {
+    from: usize,
+    to: usize,
+    hash: u64,
+    /// How many of its bytes are letters.
+    letters: usize,
+    /// Where the address begins that ends with it.
+    address: Option<usize>,
+}
+
+impl Run {
+    const fn is_token(&self) -> bool {
+        self.to - self.from >= TOKEN_BYTES_MIN
+    }
+}
+
+/// FNV-1a with 64 bits (draft-eastlake-fnv), and the last step of `MurmurHash3`, as the high bits of
+/// FNV's are weak. The function is part of the stored form.
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+const fn step(hash: u64, byte: u8) -> u64 {
+    (hash ^ byte as u64).wrapping_mul(FNV_PRIME)
+}
+
+const fn finish(mut hash: u64) -> u64 {
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// The hash of bytes that are in lower case.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    finish(bytes.iter().fold(FNV_BASIS, |hash, byte| step(hash, *byte)))
+}
+
+/// Of each byte: 0 if it ends a run, else itself in lower case.
+#[expect(clippy::indexing_slicing, reason = "computed when dab is built")]
+const LOWER: [u8; 256] = {
+    let mut table = [0_u8; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+#[inline]
+fn lower(byte: u8) -> u8 {
+    LOWER.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+/// Finds all runs. Bytes beyond ASCII end a run, whether they are letters or not: a word that ends
+/// where one begins is a run all the same.
+#[inline]
+fn runs(text: &[u8], mut found: impl FnMut(&Run)) {
+    // Where the last numbers began that follow one another with a dot between, newest first.
+    let mut numbers = [0_usize; 4];
+    let mut chain = 0_usize;
+    let mut last_end = usize::MAX;
+    let mut at = 0;
+    while at < text.len() {
+        let from = at;
+        let (mut hash, mut letters) = (FNV_BASIS, 0);
+        while let Some(&byte) = text.get(at) {
+            let byte = lower(byte);
+            if byte == 0 {
+                break;
+            }
+            hash = step(hash, byte);
+            letters += usize::from(byte > b'9');
+            at += 1;
+        }
+        if at == from {
+            at += 1;
+            continue;
+        }
+        let mut address = None;
+        if letters == 0 && at - from <= 3 {
+            let follows = from == last_end.wrapping_add(1) && text.get(last_end) == Some(&b'.');
+            chain = if follows { chain + 1 } else { 1 };
+            numbers.rotate_right(1);
+            numbers[0] = from;
+            last_end = at;
+            address = (chain >= 4).then_some(numbers[3]);
+        } else {
+            chain = 0;
+            last_end = usize::MAX;
+        }
+        found(&Run { from, to: at, hash: finish(hash), letters, address });
+    }
+}
+
+/// Finds the grams of a run.
+#[inline]
+fn gram_runs(run: &[u8], mut found: impl FnMut(u32)) {
+    let (mut gram, mut length) = (0_u32, 0);
+    for &byte in run {
+        let byte = lower(byte);
+        if byte < b'a' {
+            length = 0;
+            continue;
+        }
+        gram = (gram * 26 + u32::from(byte - b'a')) % GRAMS;
+        length += 1;
+        if length >= GRAM_LETTERS {
+            found(gram);
+        }
+    }
+}
+
+/// Common grams say little: those of common letters are looked up last.
+fn commonness(gram: u32) -> u32 {
+    const COMMON: [u32; 26] =
+        [8, 2, 5, 5, 12, 3, 3, 3, 9, 1, 1, 6, 4, 8, 8, 4, 1, 8, 8, 9, 4, 2, 2, 1, 2, 1];
+    let mut rest = gram;
+    (0..GRAM_LETTERS)
+        .map(|_| {
+            let letter = usize::try_from(rest % 26).unwrap_or(0);
+            rest /= 26;
+            COMMON.get(letter).copied().unwrap_or(0)
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Found(HashSet<Key>);
+
+    impl Sink for Found {
+        fn token(&mut self, hash: u64) {
+            self.0.insert(Key::Token(hash));
+        }
+        fn gram(&mut self, gram: u32) {
+            self.0.insert(Key::Gram(gram));
+        }
+    }
+
+    fn holds(text: &str, wanted: &Wanted) -> bool {
+        let mut found = Found::default();
+        scan(text.as_bytes(), &mut found);
+        wanted.holds(&|key| found.0.contains(&key))
+    }
+
+    #[test]
+    fn what_is_looked_for_is_found_and_what_differs_is_not() {
+        for (needle, left, right, text, expected) in [
+            ("root", true, true, "user=ROOT;", true),
+            ("root", true, true, "chroot", false),
+            ("root", false, true, "chroot", true),
+            ("10.0.0.1", true, true, "to 10.0.0.1:443", true),
+            ("10.0.0.1", true, true, "1.10.0.0.1.7", true),
+            ("10.0.0.1", true, true, "10.0.0.2 and 1.0.0.1", false),
+            ("0.0.1", false, true, "10.0.0.1", true),
+            ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", true, true, "3f2504e0-4f89-11d3", false),
+            ("lsass", false, false, "c:\\LSASS.exe", true),
+            ("lsass", false, false, "lsas", false),
+            ("é", true, true, "nothing", true),
+            ("caf", true, false, "caf\u{e9}", true),
+        ] {
+            let wanted = Wanted::text(needle, left, right);
+            assert_eq!(holds(text, &wanted), expected, "{needle} in {text}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_one_token_however_they_are_written() {
+        assert_eq!(number_key(404.0), Some(hash(b"404")));
+        assert_eq!(number_key(-404.0), number_key(404.0));
+        assert_eq!(number_key(7.0), None);
+        assert_ne!(number_key(1.5), number_key(2.5));
+        assert_eq!(number_key(1e300), number_key(1e300));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        /// Whatever is cut out of a text is not ruled out by the text's keys.
+        #[test]
+        fn a_part_of_a_text_is_never_ruled_out(
+            text in "[a-cA-C0-2. é-]{0,40}", from in 0_usize..40, length in 0_usize..40,
+        ) {
+            let chars: Vec<char> = text.chars().collect();
+            let from = from.min(chars.len());
+            let to = (from + length).min(chars.len());
+            let needle: String = chars[from..to].iter().collect();
+            let edge = |a: Option<&char>, b: Option<&char>| {
+                !(a.is_some_and(|c| c.is_alphanumeric()) && b.is_some_and(|c| c.is_alphanumeric()))
+            };
+            let left = edge(from.checked_sub(1).and_then(|at| chars.get(at)), chars.get(from));
+            let right = edge(to.checked_sub(1).and_then(|at| chars.get(at)), chars.get(to));
+            for (left, right) in [(left, right), (false, right), (left, false), (false, false)] {
+                prop_assert!(holds(&text, &Wanted::text(&needle, left, right)));
+                let other: String = needle.to_uppercase().to_lowercase();
+                if other.eq_ignore_ascii_case(&needle) {
+                    prop_assert!(holds(&text, &Wanted::text(&other, left, right)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a query read, and what it did not have to read.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use datafusion::physical_plan::ExecutionPlan;
+use serde::Serialize;
+
+use crate::{index::Kept, snapshot::DataFile};
+
+/// How much of its tables a query reads: files, the blocks of those that have a search index, bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Scanned {
+    /// How many files the tables have, as far as they were looked at.
+    pub files_total: usize,
+    /// How many of these are left by day and time.
+    pub files_in_range: usize,
+    /// How many of these have a search index that was asked.
+    pub files_indexed: usize,
+    /// How many are read at least in part.
+    pub files: usize,
+    /// How many blocks the files with an index have.
+    pub blocks_total: usize,
+    /// How many of these may hold what is looked for.
+    pub blocks: usize,
+    /// How many bytes the files in range have.
+    pub bytes_in_range: u64,
+    /// About how many bytes of them are to be read at most: all columns of the blocks that are left.
+    pub bytes_estimated: u64,
+    /// How many bytes were read of indexes.
+    pub bytes_index: u64,
+    /// How many bytes were read of files: only the columns that the query needs.
+    pub bytes_read: u64,
+}
+
+/// Counts while a query runs.
+#[derive(Debug, Default)]
+pub(crate) struct ScanReport(Mutex<Scanned>);
+
+impl ScanReport {
+    /// The count so far.
+    pub(crate) fn now(&self) -> Scanned {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Scanned> {
+        // Numbers for people: one that was being counted is no harm.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the files of one scan, and what their indexes said.
+    pub(crate) fn files(&self, total: usize, asked: &[(DataFile, Option<Kept>)]) {
+        let mut scanned = self.lock();
+        scanned.files_total += total;
+        scanned.files_in_range += asked.len();
+        for (file, kept) in asked {
+            scanned.bytes_in_range += file.bytes;
+            let Some(kept) = kept else {
+                scanned.files += 1;
+                scanned.bytes_estimated += file.bytes;
+                continue;
+            };
+            let rows = |of: &dyn Fn(bool) -> bool| -> u64 {
+                let these = kept.blocks.iter().filter(|(_, is_kept)| of(*is_kept));
+                these.map(|(rows, _)| *rows as u64).sum()
+            };
+            let (all, left) = (rows(&|_| true), rows(&|is_kept| is_kept));
+            scanned.files_indexed += 1;
+            scanned.files += usize::from(left > 0);
+            scanned.blocks_total += kept.blocks.len();
+            scanned.blocks += kept.blocks.iter().filter(|(_, is_kept)| *is_kept).count();
+            scanned.bytes_index += kept.bytes;
+            let share = u128::from(file.bytes) * u128::from(left) / u128::from(all.max(1));
+            scanned.bytes_estimated += u64::try_from(share).unwrap_or(u64::MAX);
+        }
+    }
+
+    /// Notes the bytes that a plan has read.
+    pub(crate) fn read(&self, plan: &dyn ExecutionPlan) {
+        self.lock().bytes_read += bytes_scanned(plan);
+    }
+}
+
+/// How many bytes the scans of a plan have read.
+pub(crate) fn bytes_scanned(plan: &dyn ExecutionPlan) -> u64 {
+    let own = plan.metrics().and_then(|metrics| metrics.sum_by_name("bytes_scanned"));
+    let own = own.map_or(0, |value| value.as_usize() as u64);
+    own + plan.children().into_iter().map(|child| bytes_scanned(child.as_ref())).sum::<u64>()
+}
