@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use base::{Clock as _, Problem, SystemClock, Timestamp};
+use base::{Clock as _, Problem, SystemClock, Timestamp, limits};
 use lake::{
     Lake,
     query::{Engine, OutputFormat, QuerySettings, Rows, Scanned, TimeRange, render},
@@ -42,16 +42,41 @@ pub(crate) struct SearchArgs {
     /// Reads whole files, as if there were no search index.
     #[arg(long)]
     no_index: bool,
+
+    #[command(flatten)]
+    limits: Limits,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SqlArgs {
-    /// One `SELECT`, `WITH` or `EXPLAIN`.
+    /// One `SELECT`, `WITH`, `EXPLAIN` or `EXPLAIN COST`.
     query: String,
 
     /// Says on the standard error what was read, and what did not have to be.
     #[arg(long)]
     explain: bool,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What a query may take.
+#[derive(Debug, clap::Args)]
+struct Limits {
+    /// How many bytes of data files it may read.
+    #[arg(long, value_name = "BYTES", default_value_t = limits::QUERY_BYTES_MAX)]
+    bytes_max: u64,
+
+    /// For how many seconds it may run.
+    #[arg(long, value_name = "SECONDS", default_value_t = limits::QUERY_SECONDS_MAX)]
+    seconds_max: u64,
+}
+
+impl Limits {
+    fn settings(&self) -> QuerySettings {
+        let Self { bytes_max, seconds_max } = *self;
+        QuerySettings { bytes_max, seconds_max, ..QuerySettings::default() }
+    }
 }
 
 /// From how many bytes on a search says first what it may read.
@@ -104,7 +129,7 @@ pub(crate) async fn search(
     output: Output,
 ) -> Result<u8, Problem> {
     let range = range(args.from, args.to, args.last)?;
-    let mut settings = QuerySettings::default();
+    let mut settings = args.limits.settings();
     if args.no_index {
         settings.index_from_bytes = None;
     }
@@ -160,7 +185,8 @@ fn explain(scanned: &Scanned, output: Output) {
 }
 
 pub(crate) async fn sql(args: &SqlArgs, config: &Path, output: Output) -> Result<u8, Problem> {
-    let (rows, scanned) = engine(lake(config)?).sql_counted(&args.query).await?;
+    let engine = Engine::new(lake(config)?, args.limits.settings());
+    let (rows, scanned) = engine.sql_counted(&args.query).await?;
     print(&rows, output);
     if args.explain {
         explain(&scanned, output);

@@ -177,6 +177,19 @@ pub const SEARCH_ROWS_DEFAULT: usize = 100;
 /// How much memory one query may hold before it spills or fails.
 pub const QUERY_MEMORY_BYTES: usize = 512 << 20;
 
+/// How many bytes one query reads of data files at most: an hour's work of this machine's disk, or a few
+/// dollars of an object store's transfer.
+pub const QUERY_BYTES_MAX: u64 = 1 << 40;
+
+/// How long one query runs at most.
+pub const QUERY_SECONDS_MAX: u64 = 3600;
+
+/// How large a table may be that SQL reads without a bound on `time` or `day`: some seconds of reading.
+pub const QUERY_UNBOUNDED_BYTES_MAX: u64 = 10 << 30;
+
+/// How often it is looked whether a query keeps its limits, in milliseconds.
+pub const QUERY_LOOK_MILLISECONDS: u64 = 100;
+
 /// How large the files are that compaction makes: a few seconds to fetch from an object store, and a
 /// year at 1 TB a day stays within some hundred files for each table and day.
 pub const COMPACT_TARGET_BYTES: u64 = 128 << 20;

@@ -1,15 +1,20 @@
 //! Runs queries: SQL text or a search line to rows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use arrow::{
+    array::{ArrayRef, UInt64Array},
+    datatypes::SchemaRef,
+    error::ArrowError,
+    record_batch::RecordBatch,
+};
 use base::{Timestamp, limits};
 use datafusion::{
     common::TableReference,
     dataframe::DataFrame,
     error::DataFusionError,
-    execution::{context::SQLOptions, runtime_env::RuntimeEnvBuilder},
-    physical_plan::execute_stream,
+    execution::{TaskContext, context::SQLOptions, runtime_env::RuntimeEnvBuilder},
+    physical_plan::{ExecutionPlan, execute_stream},
     prelude::{SessionConfig, SessionContext},
     sql::{
         parser::Statement as DfStatement,
@@ -25,7 +30,7 @@ use super::{
     names,
     plan::Planner,
     provider::{IndexUse, LakeTable},
-    report::{ScanReport, Scanned},
+    report::{ScanReport, Scanned, bytes_scanned},
     search,
 };
 use crate::{
@@ -40,6 +45,12 @@ pub struct QuerySettings {
     pub memory_bytes: usize,
     /// Files from this size on are looked up in the search index; `None`: no file is.
     pub index_from_bytes: Option<u64>,
+    /// How many bytes of data files it may read.
+    pub bytes_max: u64,
+    /// How long it may run.
+    pub seconds_max: u64,
+    /// How large a table may be that SQL reads without a bound on its time.
+    pub unbounded_bytes_max: u64,
 }
 
 impl Default for QuerySettings {
@@ -47,6 +58,9 @@ impl Default for QuerySettings {
         Self {
             memory_bytes: limits::QUERY_MEMORY_BYTES,
             index_from_bytes: Some(limits::INDEX_FILE_BYTES_MIN),
+            bytes_max: limits::QUERY_BYTES_MAX,
+            seconds_max: limits::QUERY_SECONDS_MAX,
+            unbounded_bytes_max: limits::QUERY_UNBOUNDED_BYTES_MAX,
         }
     }
 }
@@ -115,7 +129,7 @@ impl Engine {
         Self { catalog, settings }
     }
 
-    /// Answers one `SELECT`, `WITH … SELECT` or `EXPLAIN`.
+    /// Answers one `SELECT`, `WITH … SELECT`, `EXPLAIN` or `EXPLAIN COST`.
     ///
     /// # Errors
     ///
@@ -130,12 +144,20 @@ impl Engine {
     ///
     /// As [`Self::sql`].
     pub async fn sql_counted(&self, text: &str) -> Result<(Rows, Scanned), QueryError> {
-        let report = Arc::new(ScanReport::default());
-        let rows = self.run_sql(text, &report).await?;
+        let report = Arc::new(ScanReport::begin());
+        if let Some(query) = without_explain_cost(text) {
+            let frame = self.planned(&query, &report).await?;
+            frame.create_physical_plan().await.map_err(|error| self.failed(&error))?;
+            let scanned = report.now();
+            return Ok((cost(&scanned, self.settings.bytes_max)?, scanned));
+        }
+        let frame = self.planned(text, &report).await?;
+        let rows = self.collect(frame, &report).await?;
         Ok((rows, report.now()))
     }
 
-    async fn run_sql(&self, text: &str, report: &Arc<ScanReport>) -> Result<Rows, QueryError> {
+    /// What a text of SQL means. Its tables are registered, and none is read yet.
+    async fn planned(&self, text: &str, report: &Arc<ScanReport>) -> Result<DataFrame, QueryError> {
         if text.len() > limits::QUERY_TEXT_BYTES_MAX {
             let what = format!("has {} bytes", text.len());
             return Err(QueryError::TooLarge { what, limit: limits::QUERY_TEXT_BYTES_MAX });
@@ -182,7 +204,7 @@ impl Engine {
             .verify_plan(&plan)
             .map_err(|error| plan_error(&error))?;
         let frame = context.execute_logical_plan(plan).await;
-        self.collect(frame.map_err(|error| plan_error(&error))?, report).await
+        frame.map_err(|error| plan_error(&error))
     }
 
     /// Answers a search line. Without pipes: the newest events that pass, at most `limit` (100
@@ -213,7 +235,7 @@ impl Engine {
     ) -> Result<(Rows, Scanned), QueryError> {
         let search = search::parse(text)?;
         let tables = self.chosen(&search, text).await?;
-        let report = Arc::new(ScanReport::default());
+        let report = Arc::new(ScanReport::begin());
         let planner =
             Planner { engine: self, text, range: *range, tables, report: Arc::clone(&report) };
         let rows = planner.run(search, limit.unwrap_or(limits::SEARCH_ROWS_DEFAULT)).await?;
@@ -229,7 +251,7 @@ impl Engine {
     pub async fn estimate(&self, text: &str, range: &TimeRange) -> Result<Scanned, QueryError> {
         let search = search::parse(text)?;
         let tables = self.chosen(&search, text).await?;
-        let report = Arc::new(ScanReport::default());
+        let report = Arc::new(ScanReport::begin());
         let planner =
             Planner { engine: self, text, range: *range, tables, report: Arc::clone(&report) };
         planner.estimate(&search).await?;
@@ -309,16 +331,38 @@ impl Engine {
         report: &ScanReport,
     ) -> Result<Rows, QueryError> {
         let schema = Arc::clone(frame.schema().inner());
-        let failed = |error: DataFusionError| self.failed(&error);
         let context = Arc::new(frame.task_ctx());
-        let plan = frame.create_physical_plan().await.map_err(failed)?;
-        let mut stream = execute_stream(Arc::clone(&plan), context).map_err(failed)?;
+        let plan = frame.create_physical_plan().await.map_err(|error| self.failed(&error))?;
+        if let Some((table, bytes)) = report.unbounded()
+            && bytes > self.settings.unbounded_bytes_max
+        {
+            return Err(QueryError::Unbounded { table, bytes });
+        }
+        let batches = self.drain(&plan, context, report).await?;
+        Ok(Rows::Table { schema, batches })
+    }
+
+    /// All rows of a plan, within the limits of a query.
+    pub(super) async fn drain(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        context: Arc<TaskContext>,
+        report: &ScanReport,
+    ) -> Result<Vec<RecordBatch>, QueryError> {
+        const LOOK: Duration = Duration::from_millis(limits::QUERY_LOOK_MILLISECONDS);
+        let failed = |error: DataFusionError| self.failed(&error);
+        let mut stream = execute_stream(Arc::clone(plan), context).map_err(failed)?;
         let limit_bytes = self.settings.memory_bytes;
         let mut batches = Vec::new();
         let mut bytes = 0_usize;
-        // What has been answered is no longer the memory pool's, so it is counted here.
-        while let Some(batch) = stream.next().await {
+        loop {
+            // A plan may read for long before it has a row.
+            let next = tokio::time::timeout(LOOK, stream.next()).await;
+            self.check_limits(plan.as_ref(), report)?;
+            let Ok(next) = next else { continue };
+            let Some(batch) = next else { break };
             let batch = batch.map_err(failed)?;
+            // What has been answered is no longer the memory pool's, so it is counted here.
             bytes = bytes.saturating_add(batch.get_array_memory_size());
             if bytes > limit_bytes {
                 return Err(QueryError::Memory { limit_bytes });
@@ -326,7 +370,23 @@ impl Engine {
             batches.push(batch);
         }
         report.read(plan.as_ref());
-        Ok(Rows::Table { schema, batches })
+        Ok(batches)
+    }
+
+    fn check_limits(
+        &self,
+        plan: &dyn ExecutionPlan,
+        report: &ScanReport,
+    ) -> Result<(), QueryError> {
+        let QuerySettings { bytes_max: limit, seconds_max: seconds, .. } = self.settings;
+        let bytes = report.now().bytes_read.saturating_add(bytes_scanned(plan));
+        if bytes > limit {
+            return Err(QueryError::TooManyBytes { bytes, limit });
+        }
+        if report.elapsed() > Duration::from_secs(seconds) {
+            return Err(QueryError::TooLong { seconds });
+        }
+        Ok(())
     }
 
     pub(super) fn failed(&self, error: &DataFusionError) -> QueryError {
@@ -337,6 +397,42 @@ impl Engine {
             root => QueryError::Failed { message: first_line(&root.strip_backtrace()) },
         }
     }
+}
+
+/// The query of an `EXPLAIN COST`, at the same place of its text, so that mistakes are shown there.
+fn without_explain_cost(text: &str) -> Option<String> {
+    let query = text.trim_start();
+    let mut rest = query;
+    for word in ["explain", "cost"] {
+        let (head, tail) = rest.split_at_checked(word.len())?;
+        if !head.eq_ignore_ascii_case(word) || !tail.starts_with(char::is_whitespace) {
+            return None;
+        }
+        rest = tail.trim_start();
+    }
+    let blank = |c: char| if c == '\n' { '\n' } else { ' ' };
+    let before = text.get(..text.len() - rest.len())?;
+    Some(before.chars().map(blank).chain(rest.chars()).collect())
+}
+
+/// What a query reads at most, as one row.
+fn cost(scanned: &Scanned, bytes_max: u64) -> Result<Rows, QueryError> {
+    let counts = [
+        ("files_total", scanned.files_total as u64),
+        ("files", scanned.files as u64),
+        ("blocks_total", scanned.blocks_total as u64),
+        ("blocks", scanned.blocks as u64),
+        ("bytes_in_range", scanned.bytes_in_range),
+        ("bytes_at_most", scanned.bytes_estimated),
+        ("bytes_max", bytes_max),
+    ];
+    let columns = counts.map(|(name, count)| {
+        let column: ArrayRef = Arc::new(UInt64Array::from(vec![count]));
+        (name, column)
+    });
+    let failed = |error: ArrowError| QueryError::Failed { message: error.to_string() };
+    let batch = RecordBatch::try_from_iter(columns).map_err(failed)?;
+    Ok(Rows::Table { schema: batch.schema(), batches: vec![batch] })
 }
 
 /// The one statement of `text`, if it only reads.

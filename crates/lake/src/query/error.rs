@@ -89,6 +89,28 @@ pub enum QueryError {
         /// The limit.
         limit_bytes: usize,
     },
+    /// The query has read as much as it may.
+    #[error("the query has read {bytes} bytes; it may read {limit}")]
+    TooManyBytes {
+        /// How many it has read.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The query has taken as long as it may.
+    #[error("the query has run for {seconds} seconds, which is as long as it may")]
+    TooLong {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The query reads a large table from its beginning to its end.
+    #[error("the table `{table}` has {bytes} bytes, and the query does not say of which time")]
+    Unbounded {
+        /// The table.
+        table: String,
+        /// How large it is.
+        bytes: u64,
+    },
     /// The query began but did not end: a value that can't be cast, a file that can't be read.
     #[error("the query failed: {message}")]
     Failed {
@@ -122,6 +144,9 @@ impl Explain for QueryError {
             Self::Memory { .. } => "DAB0528",
             Self::Failed { .. } => "DAB0529",
             Self::EmptyRange { .. } => "DAB0530",
+            Self::TooManyBytes { .. } => "DAB0531",
+            Self::TooLong { .. } => "DAB0532",
+            Self::Unbounded { .. } => "DAB0533",
             Self::Lake(error) => return error.code(),
         })
     }
@@ -136,6 +161,9 @@ impl Explain for QueryError {
             Self::Lake(error) => return error.place(),
             Self::TooLarge { .. }
             | Self::Memory { .. }
+            | Self::TooManyBytes { .. }
+            | Self::TooLong { .. }
+            | Self::Unbounded { .. }
             | Self::Failed { .. }
             | Self::EmptyRange { .. } => return None,
         };
@@ -145,6 +173,17 @@ impl Explain for QueryError {
     fn help(&self) -> Option<String> {
         match self {
             Self::Syntax { .. } | Self::Failed { .. } => None,
+            Self::TooManyBytes { .. } => Some(
+                "ask for a shorter time or fewer columns, or give it more with `--bytes-max`".into(),
+            ),
+            Self::TooLong { .. } => {
+                Some("ask for a shorter time, or give it more with `--seconds-max`".into())
+            }
+            Self::Unbounded { .. } => Some(
+                "say of which time: `WHERE time > now() - INTERVAL '1 day'`, or `day = '2026-11-24'`; \
+                 `time > '1970-01-01'` is all of it"
+                    .into(),
+            ),
             Self::EmptyRange { .. } => Some("give it an end that is later than its begin".into()),
             Self::NotReadOnly { .. } => {
                 Some("write one `SELECT`, `WITH … SELECT` or `EXPLAIN` statement".into())

@@ -11,7 +11,6 @@ use datafusion::{
     error::DataFusionError,
     functions::core::expr_fn::get_field,
     logical_expr::{Expr, lit, not},
-    physical_plan::collect,
     prelude::SessionContext,
 };
 
@@ -170,8 +169,7 @@ impl Planner<'_> {
             .and_then(|frame| frame.select(shown.into_iter().chain([event(snapshot)])))
             .map_err(failed)?;
         let plan = frame.create_physical_plan().await.map_err(failed)?;
-        let batches = collect(Arc::clone(&plan), context.task_ctx()).await.map_err(failed)?;
-        self.report.read(plan.as_ref());
+        let batches = self.engine.drain(&plan, context.task_ctx(), &self.report).await?;
         let found = batches.iter().flat_map(found_events);
         Ok(found.map(|(event, id)| Ranked { event, table, id }).collect())
     }

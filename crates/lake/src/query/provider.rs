@@ -216,6 +216,17 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let is_bounded = |filter: &Expr| {
+            let columns = filter.column_refs();
+            columns.iter().any(|column| [schema::TIME, schema::DAY].contains(&column.name()))
+        };
+        if let Some(using) = &self.index
+            && limit.is_none()
+            && !filters.iter().any(is_bounded)
+        {
+            let bytes = self.files.iter().map(|file| file.bytes).sum();
+            using.report.note_unbounded(&self.snapshot.name, bytes);
+        }
         let files = self.look_up(self.prune(state, filters), filters).await;
         if files.is_empty() {
             let schema = match projection {

@@ -1,9 +1,13 @@
 //! What a query read, and what it did not have to read.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use datafusion::physical_plan::ExecutionPlan;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::{index::Kept, snapshot::DataFile};
 
@@ -33,18 +37,47 @@ pub struct Scanned {
 }
 
 /// Counts while a query runs.
-#[derive(Debug, Default)]
-pub(crate) struct ScanReport(Mutex<Scanned>);
+#[derive(Debug)]
+pub(crate) struct ScanReport {
+    counts: Mutex<Scanned>,
+    begun: Instant,
+    /// A table that is read as a whole, and how large it is.
+    unbounded: Mutex<Option<(String, u64)>>,
+}
 
 impl ScanReport {
+    /// For a query that begins now.
+    pub(crate) fn begin() -> Self {
+        let (counts, unbounded) = (Mutex::default(), Mutex::default());
+        Self { counts, begun: Instant::now(), unbounded }
+    }
+
     /// The count so far.
     pub(crate) fn now(&self) -> Scanned {
         *self.lock()
     }
 
+    /// For how long the query has run.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Notes a table that is read without a bound on its time: the largest is kept.
+    pub(crate) fn note_unbounded(&self, table: &str, bytes: u64) {
+        let mut noted = self.unbounded.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.as_ref().is_none_or(|(_, before)| *before < bytes) {
+            *noted = Some((table.to_owned(), bytes));
+        }
+    }
+
+    /// The largest table that is read without a bound on its time.
+    pub(crate) fn unbounded(&self) -> Option<(String, u64)> {
+        self.unbounded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Scanned> {
         // Numbers for people: one that was being counted is no harm.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the files of one scan, and what their indexes said.

@@ -1,6 +1,7 @@
 //! A lake written by hand, file by file, and what queries make of it.
 
 mod differential;
+mod guards;
 mod render;
 mod search;
 mod sql;

@@ -70,7 +70,11 @@ async fn a_large_table_is_read_for_a_time() {
     let error = refused(&engine, "SELECT count(*) FROM big WHERE name = 'name7'").await;
     assert_eq!(error.code().0, "DAB0533", "{error}");
     assert!(error.to_string().starts_with("the table `big` has "), "{error}");
-    let error = refused(&engine, "SELECT a.name FROM big a JOIN big b ON a.name = b.name WHERE a.day = '2026-11-01'").await;
+    let error = refused(
+        &engine,
+        "SELECT a.name FROM big a JOIN big b ON a.name = b.name WHERE a.day = '2026-11-01'",
+    )
+    .await;
     assert_eq!(error.code().0, "DAB0533", "the other side is read as a whole: {error}");
     for sql in [
         "SELECT count(*) AS n FROM big WHERE name = 'name7' AND day >= '2026-11-02'",
@@ -100,12 +104,20 @@ async fn a_query_that_runs_too_long_ends() {
 
 #[tokio::test]
 async fn what_a_query_costs_is_known_before() {
-    let engine = engine(QuerySettings { bytes_max: 1, index_from_bytes: Some(0), ..QuerySettings::default() }).await;
+    let engine = engine(QuerySettings {
+        bytes_max: 1,
+        index_from_bytes: Some(0),
+        ..QuerySettings::default()
+    })
+    .await;
     let cost = async |sql: &str| {
         let rows = engine.sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         let text = csv(&rows);
         let (head, row) = text.trim_end().split_once('\n').unwrap();
-        assert_eq!(head, "files_total,files,blocks_total,blocks,bytes_in_range,bytes_at_most,bytes_max");
+        assert_eq!(
+            head,
+            "files_total,files,blocks_total,blocks,bytes_in_range,bytes_at_most,bytes_max"
+        );
         row.split(',').map(|number| number.parse().unwrap()).collect::<Vec<u64>>()
     };
     let all = cost("EXPLAIN COST SELECT * FROM big").await;
@@ -117,5 +129,8 @@ async fn what_a_query_costs_is_known_before() {
     assert_eq!(&name[1..4], [3, 150, 3], "a block of each day");
     let error = refused(&engine, "EXPLAIN COST SELECT nothing( FROM big").await;
     let place = error.place();
-    assert!(matches!(place, Some(base::Place::File { line: 1, column, .. }) if column > 14), "{place:?}");
+    assert!(
+        matches!(place, Some(base::Place::File { line: 1, column, .. }) if column > 14),
+        "{place:?}"
+    );
 }
