@@ -108,9 +108,39 @@ pub(crate) struct Ingest {
     /// Who may send events. Without one, nobody.
     #[serde(default)]
     pub(crate) tokens: Vec<Token>,
+    /// Which log sources the records of others' protocols are for, by what their clients call them. The
+    /// first that fits counts.
+    #[serde(default)]
+    pub(crate) routes: Vec<Route>,
 }
 
-/// A bearer token.
+/// Records with such names are a log source's.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// Their sourcetype or index (`hec`), index or data set (`elastic`), or `service.name` (`otel`); `*`
+    /// stands for anything. Upper and lower case are the same.
+    pub(crate) names: Vec<String>,
+    /// The protocol they come by; any if it is left out.
+    #[serde(default)]
+    pub(crate) via: Option<Via>,
+    /// The log source.
+    pub(crate) log_source: String,
+}
+
+/// A protocol of others.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Via {
+    /// Splunk's HTTP Event Collector.
+    Hec,
+    /// Elasticsearch's documents.
+    Elastic,
+    /// OpenTelemetry's logs.
+    Otel,
+}
+
+/// A token.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Token {
@@ -121,6 +151,12 @@ pub(crate) struct Token {
     /// The log sources it is for; all if empty.
     #[serde(default)]
     pub(crate) log_sources: Vec<String>,
+    /// How many requests it may send in a second; no limit if it is left out.
+    #[serde(default)]
+    pub(crate) requests_per_second_max: Option<u32>,
+    /// How many bytes of bodies it may send in a second, as sent; no limit if it is left out.
+    #[serde(default)]
+    pub(crate) bytes_per_second_max: Option<u64>,
 }
 
 /// Where a secret is: settings never hold one themselves.
@@ -244,6 +280,14 @@ impl Settings {
         if self.rule_matches_per_hour_max == 0 {
             let help = "write how many may become alerts, or leave it out";
             return wrong("`rule_matches_per_hour_max` can't be 0".into(), help);
+        }
+        for token in &self.ingest.tokens {
+            let is_none =
+                token.requests_per_second_max == Some(0) || token.bytes_per_second_max == Some(0);
+            if is_none {
+                let help = "write how much it may send in a second, or leave it out";
+                return wrong(format!("the token `{}` may send nothing", token.name), help);
+            }
         }
         let mistake = self.retention.mistake().or_else(|| self.maintenance.mistake());
         let mistake = mistake.or_else(|| self.health.mistake());

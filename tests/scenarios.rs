@@ -18,6 +18,8 @@ mod corpora;
 mod crash;
 #[path = "scenarios/demo.rs"]
 mod demo;
+#[path = "scenarios/doors.rs"]
+mod doors;
 #[path = "scenarios/harness.rs"]
 mod harness;
 #[path = "scenarios/http.rs"]

@@ -12,11 +12,14 @@ use decode::Decoder;
 use detect::Engine;
 use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
-use serve::{BucketSpec, Detections, Observer, Parts, Secret, StopSwitch, Token};
+use serve::{
+    BucketSpec, Detections, Ingest, IngestRoute, Observer, Parts, Protocol, Secret, StopSwitch,
+    Token,
+};
 use vet::Project;
 
 use super::watch::Watch;
-use crate::settings::{self, Settings, SettingsError};
+use crate::settings::{self, Settings, SettingsError, Via};
 
 /// The settings with the folder they are in.
 #[derive(Debug)]
@@ -167,7 +170,7 @@ impl Host {
         Ok(specs)
     }
 
-    fn http(&self) -> Result<Option<(String, Vec<Token>)>, Problem> {
+    fn http(&self) -> Result<Option<Ingest>, Problem> {
         let Some(address) = &self.settings.listen else { return Ok(None) };
         let mut tokens = Vec::new();
         for token in &self.settings.ingest.tokens {
@@ -175,9 +178,22 @@ impl Host {
                 name: token.name.clone(),
                 secret: Secret::new(token.token.read(&self.base)?),
                 log_sources: token.log_sources.clone(),
+                requests_per_second_max: token.requests_per_second_max,
+                bytes_per_second_max: token.bytes_per_second_max,
             });
         }
-        Ok(Some((address.clone(), tokens)))
+        let via = |via| match via {
+            Via::Hec => Protocol::Hec,
+            Via::Elastic => Protocol::Elastic,
+            Via::Otel => Protocol::Otel,
+        };
+        let routes = self.settings.ingest.routes.iter().map(|route| IngestRoute {
+            via: route.via.map(via),
+            names: route.names.clone(),
+            log_source: route.log_source.clone(),
+        });
+        let routes = routes.collect();
+        Ok(Some(Ingest { address: address.clone(), tokens, routes }))
     }
 
     fn receivers(&self) -> Result<Vec<Arc<dyn notify::Receiver>>, Problem> {

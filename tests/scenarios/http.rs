@@ -37,7 +37,7 @@ pub(crate) fn try_post(address: &str, path: &str, headers: &str, body: &[u8]) ->
 }
 
 /// Posts a body. Answers the status and the body of the reply.
-fn post(address: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Value) {
+pub(crate) fn post(address: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Value) {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",

@@ -51,6 +51,13 @@ pub const HTTP_QUEUE_REQUESTS_MAX: usize = 256;
 /// How many bytes of requests may wait for a commit, for each log source: past it, 503.
 pub const HTTP_QUEUE_BYTES_MAX: usize = 128 << 20;
 
+/// How many records one request of Splunk's, Elasticsearch's or OpenTelemetry's clients may hold: what
+/// becomes of each is remembered until the answer. Clients send batches of 100 to 10,000.
+pub const PUSH_RECORDS_MAX: usize = 100_000;
+
+/// How many channels of Splunk's indexer acknowledgement are remembered; each client has one.
+pub const HEC_CHANNELS_MAX: usize = 10_000;
+
 /// How many columns a table grows by itself, leaves of nested objects counted. [Wide tables
 /// measured: 2,000 sparse columns cost 20 times the write of 30.]
 pub const TABLE_COLUMNS_MAX: usize = 200;

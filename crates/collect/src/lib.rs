@@ -2,7 +2,8 @@
 //!
 //! [`BucketSource`] polls a folder or an S3 prefix and hands out the bytes of its objects,
 //! decompressed, chunk by chunk. [`PushQueue`] holds what was pushed over HTTP until it is
-//! committed. What both promise is written in [`source`].
+//! committed. What both promise is written in [`source`]. What clients of Splunk, Elasticsearch,
+//! OpenTelemetry and journald send is taken apart into [`Pushed`] records.
 //!
 //! This crate does not cut bytes into records (`decode` does), does not store its own checkpoint
 //! (the caller commits it together with the data), speaks no HTTP of its own, and does not read
@@ -15,5 +16,9 @@ pub mod source;
 
 pub use bucket::{BucketSettings, BucketSource, Location};
 pub use error::CollectError;
-pub use push::{Full, PushLimits, PushOutcome, PushQueue, PushRequest, decompress_body};
+pub use push::{
+    BulkItem, Full, JournalReader, Members, PushError, PushForm, PushLimits, PushOutcome,
+    PushQueue, PushRequest, Pushed, Record, Rejected, bulk, bulk_document, decompress_body,
+    hec_events, hec_raw, otlp_json, otlp_protobuf,
+};
 pub use source::{Chunk, End, Fault, ObjectKey};

@@ -8,6 +8,11 @@
 //! again. Requests come out in the order they came in.
 
 mod body;
+mod bulk;
+mod hec;
+mod journal;
+mod otlp;
+mod record;
 
 use std::{
     collections::VecDeque,
@@ -20,20 +25,44 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
 pub use body::decompress_body;
+pub use bulk::{BulkItem, bulk, bulk_document};
+pub use hec::{hec_events, hec_raw};
+pub use journal::JournalReader;
+pub use otlp::{otlp_json, otlp_protobuf};
+pub use record::{Members, PushError, Pushed, Record};
 
 /// What one request brought.
 #[derive(Debug)]
 pub struct PushRequest {
     /// Unique, given by the caller: the name of the object in origins.
     pub id: String,
-    /// The body's `Content-Type`, as the client gave it.
-    pub content_type: Option<String>,
+    /// How its records are written.
+    pub form: PushForm,
     /// The body, decompressed.
     pub body: Bytes,
     /// When it was received.
     pub received: Timestamp,
     /// Answered once the request's records are committed, or can't be.
     pub done: oneshot::Sender<PushOutcome>,
+}
+
+/// How the records of a request are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushForm {
+    /// As the client pleased, and its `Content-Type` says.
+    AsSent(Option<String>),
+    /// One a line, whatever the log source's files look like: what a protocol's request was taken
+    /// apart into. Those that are rejected are told of one by one.
+    Lines,
+}
+
+/// A record that went to the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The offset in the body at which it begins.
+    pub offset: u64,
+    /// Why.
+    pub problem: Report,
 }
 
 /// What became of a request.
@@ -45,6 +74,8 @@ pub enum PushOutcome {
         accepted: u64,
         /// How many are in the quarantine.
         quarantined: u64,
+        /// Which those are, in order, for [`PushForm::Lines`].
+        rejected: Vec<Rejected>,
     },
     /// Nothing of it is durable: send it again.
     Failed(Report),
@@ -113,10 +144,7 @@ impl PushQueue {
     pub fn offer(&self, request: PushRequest) -> Result<(), Full> {
         let limits = self.0.limits;
         let mut state = self.lock();
-        let fits = state.requests.is_empty()
-            || (state.requests.len() < limits.requests_max
-                && state.bytes.saturating_add(request.body.len()) <= limits.bytes_max);
-        if state.is_closed || !fits {
+        if !state.has_room(&limits, request.body.len()) {
             return Err(Full { retry_after_seconds: limits.retry_after_seconds });
         }
         state.bytes += request.body.len();
@@ -124,6 +152,19 @@ impl PushQueue {
         drop(state);
         self.0.changed.notify_one();
         Ok(())
+    }
+
+    /// Whether a request of so many bytes would be taken now. Another may be faster.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] as [`Self::offer`] would answer.
+    pub fn room_for(&self, bytes: usize) -> Result<(), Full> {
+        let limits = self.0.limits;
+        if self.lock().has_room(&limits, bytes) {
+            return Ok(());
+        }
+        Err(Full { retry_after_seconds: limits.retry_after_seconds })
     }
 
     /// Waits for a request, then up to `wait` for others to commit along with it, but no longer
@@ -182,6 +223,13 @@ impl PushQueue {
 }
 
 impl State {
+    fn has_room(&self, limits: &PushLimits, bytes: usize) -> bool {
+        let fits = self.requests.is_empty()
+            || (self.requests.len() < limits.requests_max
+                && self.bytes.saturating_add(bytes) <= limits.bytes_max);
+        fits && !self.is_closed
+    }
+
     fn take(&mut self, bytes_max: usize) -> Vec<PushRequest> {
         let mut taken = Vec::new();
         let mut bytes = 0_usize;

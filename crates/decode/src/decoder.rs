@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base::{Event, EventId, Object, ObjectHash, Origin, Place, Timestamp, Value};
 
 use crate::{
-    DecodeError, Header, Layout, LogSource, Reject, RejectKind,
+    DecodeError, Header, Layout, LogSource, Reject, RejectKind, about,
     lift::Lifter,
     normalize::Normalizer,
     parse::{self, Patterns, Scratch, TextParser},
@@ -99,13 +99,17 @@ impl Decoder {
         at: &At<'a>,
         scratch: Option<&'a mut Scratch>,
     ) -> Result<Event<'a>, Reject> {
+        let (about, record) = about::split(record);
         let text = parse::text_of(record, self.source.format.encoding)?;
         let (fields, known_time) = match &self.parser {
             Parser::Json => (json_object(text, record, scratch)?, None),
             Parser::Lines(patterns) => self.line(patterns, text, at.ingest_time)?,
             Parser::Text(parser) => (parser.parse(text, at.header)?, None),
         };
-        let fields = self.lifter.apply(fields);
+        let mut fields = self.lifter.apply(fields);
+        for (key, value) in about.into_iter().flatten() {
+            fields.push(key, value);
+        }
         let time = match known_time {
             Some(time) => time,
             None => self.time.of(&fields, at.ingest_time)?,

@@ -4,6 +4,7 @@
 //! around it is decoded all the same; nothing of a record is lost on the way to its event. Does no
 //! I/O and holds no more than one record.
 
+mod about;
 mod decoder;
 #[cfg(test)]
 mod fixture;
@@ -16,6 +17,7 @@ mod parse;
 mod reject;
 mod time;
 
+pub use about::ABOUT_MARK;
 pub use decoder::{At, Decoder};
 pub use frame::{Frame, FrameState, Framer, Header};
 pub use log_source::{

@@ -31,7 +31,7 @@ mod stop;
 mod tests;
 
 pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
-pub use api::{Secret, Token};
+pub use api::{Ingest, IngestRoute, Protocol, Secret, Token};
 pub use backtest::backtest;
 pub use bucket_lane::BucketSpec;
 pub use cold_replay::{ColdReplay, ColdReplayed, replay_cold};

@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
 };
 
 use base::{Clock, Problem, StateStore};
@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     ServeError, Stop, StopSwitch,
     alerts::{Alerts, deliver, deliver_round, end_waits},
-    api::{self, Api, Token},
+    api::{self, Api, Ingest, Inlet, Shape},
     bucket_lane::{self, BucketSpec},
     correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
@@ -61,8 +61,8 @@ pub struct Parts {
     pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is read from folders and buckets.
     pub buckets: Vec<BucketSpec>,
-    /// Where HTTP listens, and who may send; `None`: nowhere.
-    pub http: Option<(String, Vec<Token>)>,
+    /// What comes by HTTP; `None`: nothing.
+    pub http: Option<Ingest>,
     /// How the lake is looked after while it runs; `None`: not at all.
     pub maintenance: Option<Maintenance>,
     /// How sources are watched; `None`: not at all.
@@ -109,8 +109,8 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
         let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
         tasks.spawn(bucket_lane::run(lane, last, spec));
     }
-    if let Some((address, tokens)) = http.filter(|_| !once) {
-        start_http(&stages, &decoders, &address, tokens, &mut tasks).await?;
+    if let Some(ingest) = http.filter(|_| !once) {
+        start_http(&stages, &decoders, ingest, &mut tasks).await?;
     }
     let mut watch = None;
     if let Some(health) = health {
@@ -243,33 +243,39 @@ fn decoder_for(
     decoders: &BTreeMap<String, Arc<Decoder>>,
     spec: &BucketSpec,
 ) -> Result<Arc<Decoder>, ServeError> {
-    decoders.get(&spec.log_source).map(Arc::clone).ok_or_else(|| ServeError::UnknownLogSource {
-        source_name: spec.name.clone(),
-        log_source: spec.log_source.clone(),
-        known: decoders.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
-    })
+    let found = decoders.get(&spec.log_source).map(Arc::clone);
+    found.ok_or_else(|| unknown(decoders, spec.name.clone(), &spec.log_source))
+}
+
+fn unknown(decoders: &Decoders, source_name: String, log_source: &str) -> ServeError {
+    let known = decoders.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    ServeError::UnknownLogSource { source_name, log_source: log_source.to_owned(), known }
 }
 
 async fn start_http(
     stages: &Arc<Stages>,
     decoders: &BTreeMap<String, Arc<Decoder>>,
-    address: &str,
-    tokens: Vec<Token>,
+    ingest: Ingest,
     tasks: &mut JoinSet<Result<(), Problem>>,
 ) -> Result<(), Problem> {
-    let (listener, bound) = api::listen(address).await?;
+    for route in &ingest.routes {
+        if !decoders.contains_key(&route.log_source) {
+            let source_name = "ingest.routes".to_owned();
+            return Err(unknown(decoders, source_name, &route.log_source).into());
+        }
+    }
+    let (listener, bound) = api::listen(&ingest.address).await?;
     let mut queues = HashMap::new();
     for (name, decoder) in decoders {
         let source = push_lane::source_name(name);
         let (lane, _) = Lane::open(Arc::clone(stages), &source, Arc::clone(decoder)).await?;
         let queue = PushQueue::new(PushLimits::default());
         tasks.spawn(push_lane::run(lane, queue.clone()));
-        queues.insert(name.clone(), queue);
+        let shape = Shape::of(&decoder.log_source().format.layout);
+        queues.insert(name.clone(), Inlet { queue, shape });
     }
-    let started = stages.clock.now().as_micros().to_string();
-    let clock = Arc::clone(&stages.clock);
-    let api = Api { tokens, queues, clock, requests: AtomicU64::new(0), started };
-    tasks.spawn(api::run(api, listener, stages.stop.clone()));
+    let api = Api::new((ingest.tokens, ingest.routes), queues, Arc::clone(&stages.clock));
+    tasks.spawn(api::run(Arc::new(api), listener, stages.stop.clone()));
     stages.board.listening(&bound.to_string());
     stages.observer.happened(&Happening::Listening(bound));
     Ok(())

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use base::{ObjectHash, Problem};
-use collect::{PushOutcome, PushQueue, PushRequest};
+use collect::{PushForm, PushOutcome, PushQueue, PushRequest, Rejected};
 use decode::{Format, FrameState, Framer, Layout};
 use lake::batch::Body;
 
@@ -26,10 +26,16 @@ pub(crate) fn source_name(log_source: &str) -> String {
 /// How a request's records are written: as in files for a log source of text, else JSON. An array is an
 /// array of records whatever the source's files look like, and `application/x-ndjson` means one
 /// object on each line.
-fn format_of_body(files: &Format, content_type: Option<&str>, body: &[u8]) -> Format {
-    let is_ndjson = content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("ndjson"));
+fn format_of_body(files: &Format, form: &PushForm, body: &[u8]) -> Format {
+    let is_ndjson = match form {
+        PushForm::Lines => true,
+        PushForm::AsSent(kind) => {
+            kind.as_ref().is_some_and(|kind| kind.to_ascii_lowercase().contains("ndjson"))
+        }
+    };
     let layout = match &files.layout {
         layout if layout.is_text() => layout.clone(),
+        _ if *form == PushForm::Lines => Layout::Ndjson,
         _ if body.trim_ascii_start().starts_with(b"[") => Layout::Json { records: None },
         _ if is_ndjson => Layout::Ndjson,
         layout => layout.clone(),
@@ -38,10 +44,11 @@ fn format_of_body(files: &Format, content_type: Option<&str>, body: &[u8]) -> Fo
 }
 
 /// A request's counts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Count {
     accepted: u64,
     quarantined: u64,
+    rejected: Vec<Rejected>,
 }
 
 /// Commits what the queue holds until it is closed and empty.
@@ -54,8 +61,8 @@ pub(crate) async fn run(mut lane: Lane, queue: PushQueue) -> Result<(), Problem>
         match attempts(&mut lane, &requests).await {
             Ok(counts) => {
                 for (request, count) in requests.into_iter().zip(counts) {
-                    let Count { accepted, quarantined } = count;
-                    answer(request, PushOutcome::Committed { accepted, quarantined });
+                    let Count { accepted, quarantined, rejected } = count;
+                    answer(request, PushOutcome::Committed { accepted, quarantined, rejected });
                 }
             }
             Err(problem) => {
@@ -127,6 +134,9 @@ async fn attempt(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>
             let after = tally(&batcher);
             count.accepted += after.accepted - before.accepted;
             count.quarantined += after.quarantined - before.quarantined;
+            if request.form == PushForm::Lines {
+                count.rejected.extend(rejected(&batcher, before.quarantined));
+            }
             if done {
                 break;
             }
@@ -143,14 +153,21 @@ async fn attempt(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>
 
 fn tally(batcher: &Batcher) -> Count {
     let quarantined = batcher.quarantined.len() as u64;
-    Count { accepted: batcher.records - quarantined, quarantined }
+    Count { accepted: batcher.records - quarantined, quarantined, rejected: Vec::new() }
+}
+
+/// What the batch put into the quarantine after the first so many records.
+fn rejected(batcher: &Batcher, before: u64) -> impl Iterator<Item = Rejected> + '_ {
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let records = batcher.quarantined.iter().skip(before);
+    records.map(|record| Rejected { offset: record.offset, problem: record.problem.clone() })
 }
 
 fn session(lane: &Lane, request: &PushRequest) -> Session {
     let address = format!("{}/{}", lane.source, request.id);
     let hash = ObjectHash::of(&[&address, "0"]);
     let files = &lane.decoder.log_source().format;
-    let format = format_of_body(files, request.content_type.as_deref(), &request.body);
+    let format = format_of_body(files, &request.form, &request.body);
     let body = match &format.layout {
         layout if *layout == files.layout => None,
         Layout::Json { .. } => Some(Body::Json),

@@ -13,7 +13,7 @@ fn request(id: &str, bytes: usize) -> (PushRequest, oneshot::Receiver<PushOutcom
     let (done, outcome) = oneshot::channel();
     let body = Bytes::from(vec![b'x'; bytes]);
     let received = Timestamp::from_seconds(0);
-    (PushRequest { id: id.to_owned(), body, content_type: None, received, done }, outcome)
+    (PushRequest { id: id.to_owned(), body, form: PushForm::AsSent(None), received, done }, outcome)
 }
 
 fn offer(queue: &PushQueue, id: &str, bytes: usize) -> Result<(), Full> {
@@ -128,7 +128,7 @@ async fn the_sender_hears_of_the_commit_or_of_its_absence() {
     queue.offer(one).unwrap();
     queue.offer(two).unwrap();
     let mut taken = queue.take(1000, WAIT).await;
-    let outcome = PushOutcome::Committed { accepted: 3, quarantined: 1 };
+    let outcome = PushOutcome::Committed { accepted: 3, quarantined: 1, rejected: Vec::new() };
     taken.remove(0).done.send(outcome.clone()).unwrap();
     drop(taken);
     assert_eq!(heard.await.unwrap(), outcome);

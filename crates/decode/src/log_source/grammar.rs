@@ -189,6 +189,17 @@ impl Layout {
         }
     }
 
+    /// Whether a record is always a line, so that something may stand before it on the same line.
+    #[must_use]
+    pub const fn is_by_line(&self) -> bool {
+        match self {
+            Self::Ndjson | Self::Json { .. } | Self::Lines(_) => true,
+            Self::Text(text) => {
+                !matches!(text.grammar, Grammar::Xml(_)) && text.quoted_delimiter().is_none()
+            }
+        }
+    }
+
     /// Whether a header stands above records.
     pub(crate) fn is_headed(&self) -> bool {
         let Self::Text(text) = self else { return false };
