@@ -54,6 +54,16 @@ pub(crate) fn post(address: &str, path: &str, headers: &str, body: &[u8]) -> (u1
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
+/// Asks for a page. Answers the whole reply.
+fn get(address: &str, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
 /// What the token for all looks like in a request.
 pub(crate) const BEARER: &str = "Authorization: Bearer secret\r\n";
 
@@ -115,4 +125,20 @@ fn requests_that_can_not_be_taken_are_told_why() {
         assert!(reply["message"].is_string(), "{reply}");
     }
     assert!(project.json(&["tables"]).is_empty(), "nothing of it was stored");
+}
+
+#[test]
+fn metrics_tell_what_came_in() {
+    let project = project();
+    let running = Running::start(&project, &[]);
+    assert_eq!(post(&running.address, "/ingest/plain", BEARER, &events(0, 10)).0, 200);
+    let refused = get(&running.address, "/metrics", "");
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    let page = get(&running.address, "/metrics", BEARER);
+    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+    assert!(page.contains("content-type: text/plain; version=0.0.4"), "{page}");
+    let line = "dab_source_events_total{source=\"http.plain\",log_source=\"plain\"} 10";
+    assert!(page.lines().any(|known| known == line), "{page}");
+    let writes = "dab_store_requests_total{store=\"lake\",operation=\"write\"} ";
+    assert!(page.lines().any(|known| known.starts_with(writes)), "{page}");
 }

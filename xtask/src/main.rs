@@ -87,6 +87,9 @@ fn usage(failure: &str) -> ExitCode {
 
 /// The repository's root: the folder above this package.
 fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_owned()
+    // What cargo says now: a target folder may be shared by several clones, and hold the program of
+    // another one.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR");
+    let package = package.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().unwrap_or(&package).to_owned()
 }

@@ -12,11 +12,13 @@
 //! | `elastic` | clients of Elasticsearch that store documents |
 //! | `otlp` | OpenTelemetry's exporters and collectors (logs over HTTP) |
 //! | `journal` | `systemd-journal-upload` |
+//! | `metrics` | Prometheus: `GET /metrics` |
 
 mod elastic;
 mod hec;
 mod ingest;
 mod journal;
+mod metrics;
 mod otlp;
 mod parcel;
 mod refusal;
@@ -38,6 +40,7 @@ use axum::{
 use base::{Clock, Problem, limits};
 use bytes::Bytes;
 use collect::{PushQueue, decompress_body};
+use lake::Lake;
 use tokio::net::TcpListener;
 
 pub(crate) use self::parcel::Shape;
@@ -46,7 +49,11 @@ pub use self::{
     route::IngestRoute,
     token::{Secret, Token},
 };
-use crate::{ServeError, Stop, lane::blocking};
+use crate::{
+    ServeError, Stop,
+    lane::{Stages, blocking},
+    status::Board,
+};
 
 /// A protocol that events come by, and whose records may be for any log source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,22 +134,26 @@ pub(crate) struct Api {
     requests: AtomicU64,
     started: String,
     channels: Mutex<hec::Channels>,
+    board: Arc<Board>,
+    lake: Arc<Lake>,
 }
 
 impl Api {
     pub(crate) fn new(
         (tokens, routes): (Vec<Token>, Vec<IngestRoute>),
         queues: HashMap<String, Inlet>,
-        clock: Arc<dyn Clock>,
+        stages: &Stages,
     ) -> Self {
         Self {
             holders: tokens.into_iter().map(Holder::new).collect(),
             routes,
             queues,
             requests: AtomicU64::new(0),
-            started: clock.now().as_micros().to_string(),
-            clock,
+            started: stages.clock.now().as_micros().to_string(),
+            clock: Arc::clone(&stages.clock),
             channels: Mutex::default(),
+            board: Arc::clone(&stages.board),
+            lake: Arc::clone(&stages.lake),
         }
     }
 
@@ -204,6 +215,7 @@ pub(crate) async fn run(
         .merge(elastic::router())
         .merge(otlp::router())
         .merge(journal::router())
+        .merge(metrics::router())
         .with_state(api);
     let stopped = async move { stop.stopped().await };
     let served = axum::serve(listener, router).with_graceful_shutdown(stopped).await;

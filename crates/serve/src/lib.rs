@@ -18,6 +18,7 @@ mod health;
 mod lane;
 mod ledger;
 mod maintenance;
+mod metrics;
 mod pipeline;
 mod push_lane;
 mod reload;

@@ -274,7 +274,7 @@ async fn start_http(
         let shape = Shape::of(&decoder.log_source().format.layout);
         queues.insert(name.clone(), Inlet { queue, shape });
     }
-    let api = Api::new((ingest.tokens, ingest.routes), queues, Arc::clone(&stages.clock));
+    let api = Api::new((ingest.tokens, ingest.routes), queues, stages);
     tasks.spawn(api::run(Arc::new(api), listener, stages.stop.clone()));
     stages.board.listening(&bound.to_string());
     stages.observer.happened(&Happening::Listening(bound));
