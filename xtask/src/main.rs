@@ -11,10 +11,7 @@ mod test;
 mod tidy;
 mod tools;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use say::say;
 
