@@ -74,64 +74,54 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
     Ok(crate::FINE)
 }
 
-/// Rules that could not be evaluated on some events; where only rows of one kind are wanted, they are
-/// left to `--output json`.
-fn rule_errors(status: &Status, output: Output) {
-    if status.rule_errors.is_empty() || output != Output::Table {
+/// Prints a further table, if it has rows; where only rows of one kind are wanted, they are left to
+/// `--output json`.
+fn section<const N: usize>(
+    title: &str,
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    output: Output,
+) {
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() || output != Output::Table {
         return;
     }
-    output::line("\nrules that could not be evaluated on some events, and did not match them:");
-    let rows: Vec<_> = status
-        .rule_errors
-        .iter()
-        .map(|failed| {
-            [
-                failed.title.clone(),
-                failed.count.to_string(),
-                failed.event_id.clone(),
-                failed.message.clone(),
-                format!("{}:{}", failed.file, failed.line),
-            ]
-        })
-        .collect();
-    output::rows(["rule", "events", "last event", "message", "file"], &rows, output);
+    output::line(&format!("\n{title}:"));
+    output::rows(header, &rows, output);
 }
 
 /// Sources that are not as they should be.
 fn unhealthy(status: &Status, output: Output) {
-    if status.unhealthy.is_empty() || output != Output::Table {
-        return;
-    }
-    output::line("\nsources that are not as they should be:");
-    let rows: Vec<_> = status
-        .unhealthy
-        .iter()
-        .map(|one| {
-            [one.source.clone(), one.kind.clone(), one.since.to_string(), one.message.clone()]
-        })
-        .collect();
-    output::rows(["source", "trouble", "since", "what"], &rows, output);
+    let rows = status.unhealthy.iter().map(|one| {
+        [one.source.clone(), one.kind.clone(), one.since.to_string(), one.message.clone()]
+    });
+    let title = "sources that are not as they should be";
+    section(title, ["source", "trouble", "since", "what"], rows, output);
+}
+
+/// Rules that could not be evaluated on some events.
+fn rule_errors(status: &Status, output: Output) {
+    let rows = status.rule_errors.iter().map(|failed| {
+        [
+            failed.title.clone(),
+            failed.count.to_string(),
+            failed.event_id.clone(),
+            failed.message.clone(),
+            format!("{}:{}", failed.file, failed.line),
+        ]
+    });
+    let title = "rules that could not be evaluated on some events, and did not match them";
+    section(title, ["rule", "events", "last event", "message", "file"], rows, output);
 }
 
 /// Rules that match too much.
 fn held_back(status: &Status, output: Output) {
-    if status.held_back.is_empty() || output != Output::Table {
-        return;
-    }
-    output::line("\nrules that matched too often, so that not all of it became alerts:");
-    let rows: Vec<_> = status
-        .held_back
-        .iter()
-        .map(|rule| {
-            [
-                rule.title.clone(),
-                rule.count.to_string(),
-                rule.last_event.to_string(),
-                rule.file.clone(),
-            ]
-        })
-        .collect();
-    output::rows(["rule", "matches held back", "last event", "file"], &rows, output);
+    let rows = status.held_back.iter().map(|rule| {
+        let last = rule.last_event.to_string();
+        [rule.title.clone(), rule.count.to_string(), last, rule.file.clone()]
+    });
+    let title = "rules that matched too often, so that not all of it became alerts";
+    section(title, ["rule", "matches held back", "last event", "file"], rows, output);
 }
 
 /// Every log source can be posted to; those that never were are not listed.

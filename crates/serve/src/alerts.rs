@@ -57,6 +57,12 @@ impl Alerts {
         Ok(last_number(&self.lake, source).await? >= number)
     }
 
+    /// Deals with matches of no batch, which dab itself made: under the next number of their name.
+    pub(crate) async fn raise(&self, source: &str, matches: &[Match]) -> Result<usize, Problem> {
+        let number = last_number(&self.lake, source).await? + 1;
+        self.process(source, number, matches).await
+    }
+
     /// Deals with the matches of a committed batch, and with what correlations make of them.
     /// Answers how many alerts it raised.
     pub(crate) async fn process(

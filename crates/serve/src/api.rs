@@ -176,6 +176,13 @@ impl Api {
         })
     }
 
+    /// The token that a request carries, and its body, whole and unpacked.
+    async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<(Token, Bytes), Refusal> {
+        let holder = self.enter(headers)?;
+        let body = self.body(holder, headers, body).await?;
+        Ok((holder.token.clone(), body))
+    }
+
     /// A request's body, whole and unpacked.
     async fn body(
         &self,

@@ -29,7 +29,6 @@ use self::{
 };
 use crate::{
     ServeError, Stop,
-    alerts::last_number,
     happening::Happening,
     lane::Stages,
     status::{SourceStatus, Unhealthy},
@@ -104,7 +103,7 @@ impl Watch {
         let mut sources = BTreeMap::new();
         for key in state.list(PREFIX).await.map_err(state_error)? {
             let Some(stored) = state.get(&key).await.map_err(state_error)? else { continue };
-            let name = key.trim_start_matches(PREFIX).to_owned();
+            let name = key.strip_prefix(PREFIX).unwrap_or(&key).to_owned();
             // What another version of dab stored is no reason not to start: it is learned anew.
             let Stored { history, told, .. } =
                 serde_json::from_slice(&stored.value).unwrap_or_default();
@@ -124,19 +123,24 @@ impl Watch {
                 () = stop.stopped() => {}
             }
             let is_last = stop.is_stopped();
-            if let Err(problem) = self.look(&stages, is_last).await {
-                let report = problem.report();
-                tracing::warn!(problem = %report, "the health of sources can't be looked at");
-                stages.observer.happened(&Happening::Trouble { source: "health", report: &report });
-            }
+            self.look(&stages, is_last).await;
+        }
+    }
+
+    /// Looks once. What keeps it from looking is told of, and holds up nobody.
+    pub(crate) async fn look(&mut self, stages: &Stages, is_last: bool) {
+        if let Err(problem) = self.try_look(stages, is_last).await {
+            let report = problem.report();
+            tracing::warn!(problem = %report, "the health of sources can't be looked at");
+            stages.observer.happened(&Happening::Trouble { source: "health", report: &report });
         }
     }
 
     /// Looks once: notes what sources brought, and tells of those that are not as they should be.
-    pub(crate) async fn look(&mut self, stages: &Stages, is_last: bool) -> Result<(), Problem> {
+    async fn try_look(&mut self, stages: &Stages, is_last: bool) -> Result<(), Problem> {
         let now = stages.clock.now();
         let (mut unhealthy, mut new) = (Vec::new(), Vec::new());
-        let mut limits = Vec::new();
+        let (mut limits, mut found) = (Vec::new(), Vec::new());
         for (name, status) in stages.board.status().sources {
             let expected = self.health.sources.get(&name).copied().unwrap_or_default();
             if status.records == 0 && status.errors == 0 && !self.is_known(&name) {
@@ -147,6 +151,7 @@ impl Watch {
             limits.push((name.clone(), silent_after(&watched.history, &expected, now)));
             let findings = judge(&watched.history, &expected, &status, now, self.began);
             new.extend(watched.news(&name, &findings));
+            found.push((name.clone(), findings.iter().map(Finding::key).collect()));
             unhealthy.extend(findings.into_iter().map(|finding| Unhealthy {
                 source: name.clone(),
                 kind: finding.kind.name().to_owned(),
@@ -156,6 +161,12 @@ impl Watch {
         }
         stages.board.health(unhealthy, &limits);
         tell(stages, &new, now).await?;
+        // Only now: what could not be told is told at the next look.
+        for (name, keys) in found {
+            if let Some(watched) = self.sources.get_mut(&name) {
+                watched.told = keys;
+            }
+        }
         // What was told is stored with what was seen; told again, it joins its alert.
         if is_last || !new.is_empty() || now.since(self.stored) >= STORE_EVERY {
             self.store(now).await?;
@@ -208,13 +219,16 @@ impl Watched {
         self.history.note(brought, status.last_commit, now, is_whole);
     }
 
-    /// The findings of which nothing was told yet. Those that are over may be told of again.
-    fn news(&mut self, name: &str, findings: &[Finding]) -> Vec<Match> {
-        let keys: BTreeSet<String> = findings.iter().map(Finding::key).collect();
+    /// Alerts about the findings of which nothing was told yet. Those that are over may be told of
+    /// again.
+    fn news<'f>(
+        &self,
+        name: &str,
+        findings: &'f [Finding],
+    ) -> impl Iterator<Item = Match> + use<'_, 'f> {
+        let name = name.to_owned();
         let new = findings.iter().filter(|finding| !self.told.contains(&finding.key()));
-        let new = new.map(|finding| alert(name, finding)).collect();
-        self.told = keys;
-        new
+        new.map(move |finding| alert(&name, finding))
     }
 }
 
@@ -231,8 +245,7 @@ async fn tell(stages: &Stages, new: &[Match], now: Timestamp) -> Result<(), Prob
         tracing::warn!(problem = %report, "a source is not as it should be");
         stages.observer.happened(&Happening::Trouble { source: "health", report: &report });
     }
-    let number = last_number(&stages.lake, SOURCE).await? + 1;
-    stages.alerts.process(SOURCE, number, &matches).await?;
+    stages.alerts.raise(SOURCE, &matches).await?;
     Ok(())
 }
 

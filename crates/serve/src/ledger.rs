@@ -18,7 +18,6 @@ use tokio::runtime::Handle;
 
 use crate::{
     Stop,
-    alerts::last_number,
     happening::Happening,
     lane::{Stages, blocking},
 };
@@ -95,8 +94,7 @@ pub(crate) async fn look(stages: &Stages, from: Timestamp) -> Result<usize, Prob
         let happening = Happening::Trouble { source: "ledger", report: &report };
         stages.observer.happened(&happening);
     }
-    let number = last_number(&stages.lake, SOURCE).await? + 1;
-    stages.alerts.process(SOURCE, number, &matches).await?;
+    stages.alerts.raise(SOURCE, &matches).await?;
     Ok(count)
 }
 

@@ -135,7 +135,7 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
     switch.stop();
     while upkeep.join_next().await.is_some() {}
     if let Some(watch) = &mut watch {
-        watch.look(&stages, true).await?;
+        watch.look(&stages, true).await;
     }
     if once {
         alerts.end_wait(true).await?;

@@ -171,9 +171,7 @@ async fn accept(
     body: Body,
 ) -> Result<Response, Refusal> {
     let begun = api.clock.now();
-    let holder = api.enter(headers)?;
-    let token = holder.token.clone();
-    let body = api.body(holder, headers, body).await?;
+    let (token, body) = api.receive(headers, body).await?;
     let packer = Arc::clone(api);
     let (items, parcels) = work(move || {
         let mut items = Vec::new();
@@ -274,9 +272,7 @@ async fn one(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let holder = api.enter(headers)?;
-    let token = holder.token.clone();
-    let body = api.body(holder, headers, body).await?;
+    let (token, body) = api.receive(headers, body).await?;
     let (packer, its_index, its_id) = (Arc::clone(api), index.clone(), id.clone());
     let parcels = work(move || {
         let protocol = "Elasticsearch document";

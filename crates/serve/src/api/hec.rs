@@ -56,9 +56,7 @@ async fn accept(
     body: Body,
     is_raw: bool,
 ) -> Result<Response, Refusal> {
-    let holder = api.enter(headers)?;
-    let token = holder.token.clone();
-    let body = api.body(holder, headers, body).await?;
+    let (token, body) = api.receive(headers, body).await?;
     let (query, packer) = (query(uri), Arc::clone(api));
     let channel = channel(headers, &query);
     let parcels = work(move || {

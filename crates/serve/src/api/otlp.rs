@@ -80,9 +80,7 @@ async fn accept(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Option<(usize, Report)>, Refusal> {
-    let holder = api.enter(headers)?;
-    let token = holder.token.clone();
-    let body = api.body(holder, headers, body).await?;
+    let (token, body) = api.receive(headers, body).await?;
     let packer = Arc::clone(api);
     let parcels = work(move || {
         let records = match form {
