@@ -264,6 +264,12 @@ impl<'a> FromIterator<(Cow<'a, str>, Value<'a>)> for Object<'a> {
     }
 }
 
+impl<'a> From<Vec<(Cow<'a, str>, Value<'a>)>> for Object<'a> {
+    fn from(entries: Vec<(Cow<'a, str>, Value<'a>)>) -> Self {
+        Self(entries)
+    }
+}
+
 impl<'a> IntoIterator for Object<'a> {
     type Item = (Cow<'a, str>, Value<'a>);
     type IntoIter = std::vec::IntoIter<Self::Item>;

@@ -29,7 +29,7 @@ pub(crate) use text::TextParser;
 /// # Errors
 /// If it is to be UTF-8 and is not.
 pub(crate) fn text_of(record: &[u8], encoding: Encoding) -> Result<Cow<'_, str>, Reject> {
-    match std::str::from_utf8(record) {
+    match simdutf8::compat::from_utf8(record) {
         // ASCII means the same in both encodings, and nearly all records are ASCII.
         Ok(text) if encoding == Encoding::Utf8 || text.is_ascii() => Ok(Cow::Borrowed(text)),
         Ok(_) => Ok(Cow::Owned(latin1(record))),

@@ -17,7 +17,7 @@ use base::{Object, Value, limits::JSON_DEPTH_MAX};
 use super::text_of;
 use crate::{Encoding, Reject, RejectKind, reject::excerpt};
 pub use text::Scratch;
-use text::{Room, find_special};
+use text::{Room, Specials};
 
 /// Reads one JSON value (RFC 8259) that fills `bytes` but for white space.
 ///
@@ -48,13 +48,20 @@ pub(crate) fn parse_text<'a>(
     scratch: Option<&'a mut Scratch>,
 ) -> Result<Value<'a>, Reject> {
     let bytes = text.as_bytes();
+    let mut own = Specials::default();
+    let (specials, room) = match scratch {
+        Some(Scratch { specials, text }) => (specials, Room::lent(text, bytes.len())),
+        None => (&mut own, Room::Own(Vec::new())),
+    };
+    specials.find(bytes);
     let mut parser = Parser {
         text,
         bytes,
+        specials,
         at: 0,
         entries: Vec::with_capacity(ENTRIES_EXPECTED),
         members: Vec::new(),
-        room: Room::new(bytes.len(), scratch),
+        room,
     };
     parser.skip_space();
     let value = parser.value(0).map_err(|reject| *reject)?;
@@ -74,10 +81,12 @@ type Entry<'a> = (Cow<'a, str>, Value<'a>);
 /// with the room for one.
 type Parsed<T> = Result<T, Box<Reject>>;
 
-struct Parser<'a> {
+struct Parser<'a, 's> {
     text: &'a str,
     /// The same as `text`.
     bytes: &'a [u8],
+    /// Where the quotes and backslashes are.
+    specials: &'s Specials,
     at: usize,
     /// The entries of all open objects, innermost last: objects are cut off its end when they
     /// close, so that each is allocated once and in its exact size.
@@ -87,7 +96,7 @@ struct Parser<'a> {
     room: Room<'a>,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> Parser<'a, '_> {
     #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
@@ -108,7 +117,7 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some(b'"') => {
                 self.at += 1;
-                Ok(Value::Text(self.string()?))
+                self.string().map(Value::Text)
             }
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
@@ -154,7 +163,13 @@ impl<'a> Parser<'a> {
             }
             self.at += 1;
             self.skip_space();
-            let value = self.value(depth + 1)?;
+            // Most values are strings, which need no call of `value`.
+            let value = if self.peek() == Some(b'"') {
+                self.at += 1;
+                Value::Text(self.string()?)
+            } else {
+                self.value(depth + 1)?
+            };
             self.entries.push((key, value));
             self.skip_space();
             match self.peek() {
@@ -165,7 +180,7 @@ impl<'a> Parser<'a> {
             self.skip_space();
         }
         self.at += 1;
-        Ok(Value::Object(self.entries.drain(base..).collect()))
+        Ok(Value::Object(cut_off(&mut self.entries, base, depth).into()))
     }
 
     fn array(&mut self, depth: usize) -> Parsed<Value<'a>> {
@@ -187,7 +202,7 @@ impl<'a> Parser<'a> {
             self.skip_space();
         }
         self.at += 1;
-        Ok(Value::List(self.members.drain(base..).collect()))
+        Ok(Value::List(cut_off(&mut self.members, base, depth)))
     }
 
     fn word(&mut self, word: &str, value: Value<'a>) -> Parsed<Value<'a>> {
@@ -202,7 +217,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn string(&mut self) -> Parsed<Cow<'a, str>> {
         let start = self.at;
-        let end = find_special(self.bytes, start);
+        let end = self.specials.next(start);
         if self.bytes.get(end) == Some(&b'"') {
             self.at = end + 1;
             return Ok(Cow::Borrowed(self.text.get(start..end).unwrap_or_default()));
@@ -280,6 +295,11 @@ impl<'a> Parser<'a> {
         };
         self.error(format!("expected {expected}, found {found}"), self.at)
     }
+}
+
+/// What was put on a stack since it was `base` long: of the outermost value, the stack itself.
+fn cut_off<T>(stack: &mut Vec<T>, base: usize, depth: usize) -> Vec<T> {
+    if depth == 0 { std::mem::take(stack) } else { stack.split_off(base) }
 }
 
 fn whole_number(text: &str) -> Value<'_> {

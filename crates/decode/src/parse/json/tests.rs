@@ -164,14 +164,17 @@ fn with_a_scratch_all_text_is_borrowed() {
 
 #[test]
 fn special_bytes_are_found_wherever_they_stand() {
+    let mut specials = Specials::default();
     for special in [b'"', b'\\', 0, 0x1f] {
-        for length in 0..40 {
+        for length in [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200] {
             for at in 0..length {
                 for filler in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
                     let mut bytes = vec![filler; length];
                     bytes[at] = special;
-                    assert_eq!(find_special(&bytes, 0), at);
-                    assert_eq!(find_special(&bytes, at + 1), length);
+                    specials.find(&bytes);
+                    assert_eq!(specials.next(0), at);
+                    assert_eq!(specials.next(at), at);
+                    assert_eq!(specials.next(at + 1), length);
                 }
             }
         }

@@ -1,15 +1,16 @@
 //! JSON strings: where they end, and what their escapes stand for.
 //!
 //! Windows' logs are full of `\\`, so that unescaping is most of the work of parsing them. Both jobs
-//! look at whole blocks of bytes at a time.
+//! go from one special byte to the next: where these are, is found before all else, for the whole
+//! record at once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use wide::u8x16;
 
 use super::{Parsed, Parser, Reject};
 
-/// How many bytes are unescaped at a time.
+/// How many bytes are copied at a time.
 const BLOCK: usize = 32;
 
 /// What the character behind a backslash stands for; 0: it is no simple escape.
@@ -38,10 +39,13 @@ const SIMPLE: [u8; 256] = {
     table
 };
 
-/// Memory for the text of one record after another: an event borrows what was escaped from here, as
-/// it borrows everything else from its record.
+/// Memory for one record after another: an event borrows what was escaped from here, as it borrows
+/// everything else from its record.
 #[derive(Debug, Default)]
-pub struct Scratch(Vec<u8>);
+pub struct Scratch {
+    pub(super) specials: Specials,
+    pub(super) text: Vec<u8>,
+}
 
 /// Where strings are unescaped. No string is longer unescaped, so that room as long as the record
 /// is room for all of them; there is a block more, so that blocks are copied whole.
@@ -53,9 +57,8 @@ pub(super) enum Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    pub(super) fn new(record_bytes: usize, scratch: Option<&'a mut Scratch>) -> Self {
-        let Some(Scratch(memory)) = scratch else { return Self::Own(Vec::new()) };
-        let wanted = record_bytes + 2 * BLOCK;
+    pub(super) fn lent(memory: &'a mut Vec<u8>, record_bytes: usize) -> Self {
+        let wanted = record_bytes + BLOCK;
         if memory.len() < wanted {
             memory.resize(wanted, 0);
         }
@@ -63,37 +66,66 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Which of 16 bytes are quotes, backslashes or control characters, the first in the lowest bit.
-#[inline]
-fn specials(block: [u8; 16]) -> u32 {
-    let block = u8x16::new(block);
-    let quote = block.simd_eq(u8x16::splat(b'"'));
-    let backslash = block.simd_eq(u8x16::splat(b'\\'));
-    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
-    (quote | backslash | control).to_bitmask()
+/// Where a record's quotes, backslashes and control characters are: one bit for each byte of it,
+/// the first in the lowest.
+#[derive(Debug, Default)]
+pub(super) struct Specials {
+    words: Vec<u64>,
+    /// How long the record is.
+    length: usize,
 }
 
-const fn is_special(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | 0..0x20)
-}
-
-/// Where the next quote, backslash or control character is, from `from` on; the end if there is
-/// none.
-#[inline]
-pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let found = specials(*block);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize;
+impl Specials {
+    pub(super) fn find(&mut self, bytes: &[u8]) {
+        self.words.clear();
+        self.length = bytes.len();
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        self.words.extend(blocks.iter().map(specials));
+        if !rest.is_empty() {
+            let mut last = [b' '; 64];
+            for (to, from) in last.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            self.words.push(specials(&last));
         }
-        at += 16;
     }
-    let tail = bytes.get(at..).unwrap_or_default();
-    at + tail.iter().position(|byte| is_special(*byte)).unwrap_or(tail.len())
+
+    /// Where the next of them is, from `from` on; the record's end if there is none.
+    #[inline]
+    pub(super) fn next(&self, from: usize) -> usize {
+        let mut word = from / 64;
+        let Some(found) = self.words.get(word) else { return self.length };
+        let found = found >> (from % 64);
+        if found != 0 {
+            return from + found.trailing_zeros() as usize;
+        }
+        loop {
+            word += 1;
+            match self.words.get(word) {
+                None => return self.length,
+                Some(0) => {}
+                Some(found) => return word * 64 + found.trailing_zeros() as usize,
+            }
+        }
+    }
 }
 
-impl<'a> Parser<'a> {
+/// Which of 64 bytes are quotes, backslashes or control characters, the first in the lowest bit.
+#[inline]
+fn specials(block: &[u8; 64]) -> u64 {
+    let (quarters, _) = block.as_chunks::<16>();
+    let mut found = 0;
+    for quarter in quarters.iter().rev() {
+        let quarter = u8x16::new(*quarter);
+        let quote = quarter.simd_eq(u8x16::splat(b'"'));
+        let backslash = quarter.simd_eq(u8x16::splat(b'\\'));
+        let control = quarter.min(u8x16::splat(0x1f)).simd_eq(quarter);
+        found = found << 16 | u64::from((quote | backslash | control).to_bitmask());
+    }
+    found
+}
+
+impl<'a> Parser<'a, '_> {
     /// The text of the string that the parser is in, the first of whose special bytes is at
     /// `first`; the parser stands behind its closing quote then.
     #[inline(never)]
@@ -106,7 +138,7 @@ impl<'a> Parser<'a> {
                 Ok(Cow::Borrowed(as_text(text)))
             }
             Room::Own(mut memory) => {
-                memory.resize(self.bytes.len() + 2 * BLOCK, 0);
+                memory.resize(self.bytes.len() + BLOCK, 0);
                 let length = self.unescape_all(first, &mut memory)?;
                 let text = as_text(memory.get(..length).unwrap_or_default()).to_owned();
                 self.room = Room::Own(memory);
@@ -117,69 +149,24 @@ impl<'a> Parser<'a> {
 
     /// Answers how long the text in `out` is.
     fn unescape_all(&mut self, first: usize, out: &mut [u8]) -> Parsed<usize> {
-        let start = self.at;
-        let mut length = 0;
-        copy(self.bytes.get(start..first).unwrap_or_default(), out, &mut length);
-        self.at = first;
-        self.unescape_into(out, length, start)
-    }
-
-    /// Answers how long `out` is at the string's end. `start` is that of the string.
-    fn unescape_into(&mut self, out: &mut [u8], mut length: usize, start: usize) -> Parsed<usize> {
+        let Self { bytes, specials, at: start, .. } = *self;
+        let (mut from, mut special, mut length) = (start, first, 0);
         loop {
-            match self.block(out, length) {
-                Some(Stop::Quote(length)) => return Ok(length),
-                Some(Stop::Goes(further)) => length = further,
-                Some(Stop::Special(further)) => {
-                    length = further;
-                    if self.special(out, &mut length, start)? {
-                        return Ok(length);
-                    }
+            copy(bytes, from..special, out, &mut length);
+            if let Some(meaning) = simple_escape(bytes, special)
+                && let Some(byte) = out.get_mut(length)
+            {
+                *byte = meaning;
+                length += 1;
+                from = special + 2;
+            } else {
+                self.at = special;
+                if self.special(out, &mut length, start)? {
+                    return Ok(length);
                 }
-                None => {
-                    let end = find_special(self.bytes, self.at);
-                    copy(self.bytes.get(self.at..end).unwrap_or_default(), out, &mut length);
-                    self.at = end;
-                    if self.special(out, &mut length, start)? {
-                        return Ok(length);
-                    }
-                }
+                from = self.at;
             }
-        }
-    }
-
-    /// Unescapes one block. `None` if the record ends too soon for it.
-    #[inline]
-    fn block(&mut self, out: &mut [u8], mut length: usize) -> Option<Stop> {
-        // All reads below are in this: a copy begins in the first half and is as long as half.
-        let source = self.bytes.get(self.at..)?.first_chunk::<{ 2 * BLOCK }>()?;
-        let mut found =
-            specials(*source.first_chunk()?) | specials(*source.get(16..)?.first_chunk()?) << 16;
-        let mut done = 0;
-        loop {
-            let piece: &[u8; BLOCK] = source.get(done..)?.first_chunk()?;
-            *out.get_mut(length..)?.first_chunk_mut()? = *piece;
-            if found == 0 {
-                self.at += BLOCK;
-                return Some(Stop::Goes(length + BLOCK - done));
-            }
-            let special = found.trailing_zeros() as usize;
-            length += special - done;
-            let escaped = *source.get(special + 1)?;
-            let meaning = *SIMPLE.get(usize::from(escaped))?;
-            if source.get(special) != Some(&b'\\') || meaning == 0 {
-                let is_quote = source.get(special) == Some(&b'"');
-                self.at += special + usize::from(is_quote);
-                return Some(if is_quote { Stop::Quote(length) } else { Stop::Special(length) });
-            }
-            *out.get_mut(length)? = meaning;
-            length += 1;
-            done = special + 2;
-            if done >= BLOCK {
-                self.at += done;
-                return Some(Stop::Goes(length));
-            }
-            found &= !(3 << special);
+            special = specials.next(from);
         }
     }
 
@@ -191,7 +178,9 @@ impl<'a> Parser<'a> {
             Some(b'"') => return Ok(true),
             Some(b'\\') => {
                 let character = self.escape()?;
-                copy(character.encode_utf8(&mut [0; 4]).as_bytes(), out, length);
+                let mut bytes = [0; 4];
+                let count = character.encode_utf8(&mut bytes).len();
+                copy(&bytes, 0..count, out, length);
             }
             Some(control) => {
                 let message =
@@ -261,24 +250,31 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// What the two bytes at `at` stand for, if they are a simple escape.
+#[inline]
+fn simple_escape(bytes: &[u8], at: usize) -> Option<u8> {
+    let [b'\\', letter] = bytes.get(at..)?.first_chunk()? else { return None };
+    SIMPLE.get(usize::from(*letter)).copied().filter(|meaning| *meaning != 0)
+}
+
 /// What was put together of characters is text again, so that nothing gets lost here.
 fn as_text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// How far a block went, and how long the text is then.
-enum Stop {
-    /// Behind the closing quote.
-    Quote(usize),
-    /// Through the block.
-    Goes(usize),
-    /// To a special byte that is no simple escape.
-    Special(usize),
-}
-
-fn copy(from: &[u8], out: &mut [u8], length: &mut usize) {
-    if let Some(target) = out.get_mut(*length..*length + from.len()) {
-        target.copy_from_slice(from);
-        *length += from.len();
+/// Appends a part of `from` to the first `length` bytes of `out`.
+#[inline]
+fn copy(from: &[u8], part: Range<usize>, out: &mut [u8], length: &mut usize) {
+    let count = part.len();
+    let block = from.get(part.start..).and_then(<[u8]>::first_chunk::<BLOCK>);
+    let target = out.get_mut(*length..).and_then(<[u8]>::first_chunk_mut::<BLOCK>);
+    // Pieces are short: a block is copied at once, and what is too much is written over.
+    if let (true, Some(block), Some(target)) = (count <= BLOCK, block, target) {
+        *target = *block;
+    } else if let (Some(part), Some(target)) =
+        (from.get(part), out.get_mut(*length..*length + count))
+    {
+        target.copy_from_slice(part);
     }
+    *length += count;
 }
