@@ -31,6 +31,7 @@ fuzz_target!(|source: &str| {
         origin: Origin { object: Cow::Borrowed("fuzz"), offset: 0 },
         fields,
         normalized: Object::new(),
+        json: None,
     };
     let verdict = program.judge(&event);
     let matched = program.matches(&event);

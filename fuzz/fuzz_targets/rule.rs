@@ -35,6 +35,7 @@ fuzz_target!(|text: &str| {
         origin: Origin { object: Cow::Borrowed("fuzz"), offset: 0 },
         fields,
         normalized: Object::new(),
+        json: None,
     };
     let found = |matcher: &dyn Matcher| {
         let mut matches = Vec::new();

@@ -106,6 +106,7 @@ impl<M: Build> Side for Dab<M> {
             origin: Origin { object: Cow::Borrowed("lane"), offset: 0 },
             fields,
             normalized: Object::new(),
+            json: Some(line),
         })
     }
 

@@ -64,8 +64,7 @@ impl EventId {
     /// The function is part of the stored format: the same id gives the same number for ever.
     #[must_use]
     pub fn fingerprint(self) -> u64 {
-        let number =
-            self.object.0.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+        let number = self.object.number();
         let [high, low] = [number >> 64, number].map(|half| {
             let [.., a, b, c, d, e, f, g, h] = half.to_be_bytes();
             u64::from_be_bytes([a, b, c, d, e, f, g, h])
@@ -82,17 +81,43 @@ const fn mix(bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
+/// Room for an id's text: 20 digits, a dash, 16 digits.
+const ID_CHARS: usize = 37;
+
+/// Writes the lowest `count` hex digits of a number into the first bytes of `out`.
+fn write_hex(number: u128, count: usize, out: &mut [u8]) {
+    for (place, digit) in out.iter_mut().take(count).enumerate() {
+        let nibble = u8::try_from((number >> (4 * (count - 1 - place))) & 0xf).unwrap_or(0);
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    }
+}
+
+impl ObjectHash {
+    /// The number that it is written as.
+    fn number(self) -> u128 {
+        self.0.iter().fold(0, |number, byte| (number << 8) | u128::from(*byte))
+    }
+}
+
+// An id is written for every event: its digits are put together before they are handed on.
+
 impl fmt::Display for ObjectHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As one number: an id is written for every event.
-        let number = self.0.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-        write!(f, "{number:020x}")
+        let mut text = [0; 20];
+        write_hex(self.number(), 20, &mut text);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:x}", self.object, self.offset)
+        let mut text = [b'-'; ID_CHARS];
+        let (hash, rest) = text.split_at_mut(20);
+        write_hex(self.object.number(), 20, hash);
+        let digits = (u64::BITS - self.offset.leading_zeros()).div_ceil(4).max(1) as usize;
+        write_hex(self.offset.into(), digits, rest.get_mut(1..).unwrap_or_default());
+        let written = text.get(..21 + digits).unwrap_or_default();
+        f.write_str(std::str::from_utf8(written).unwrap_or_default())
     }
 }
 
@@ -108,6 +133,9 @@ mod tests {
             format!("{hash}-1000"),
             "the offset is in hex"
         );
+        assert_eq!(EventId { object: hash, offset: 0 }.to_string(), format!("{hash}-0"));
+        let bytes = [0, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xff];
+        assert_eq!(ObjectHash(bytes).to_string(), "000123456789abcdefff");
         let id = EventId { object: hash, offset: u64::MAX };
         assert_eq!(EventId::parse(&id.to_string()), Some(id));
         for bad in ["", "x-1", "00112233445566778899", "+0112233445566778899-1"] {

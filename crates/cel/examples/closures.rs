@@ -273,5 +273,6 @@ fn event() -> Event<'static> {
         origin: Origin { object: Cow::Borrowed("file:example"), offset: 0 },
         fields,
         normalized,
+        json: None,
     }
 }

@@ -27,6 +27,7 @@ fn event(fields: Object<'static>, normalized: Object<'static>) -> Event<'static>
         origin: Origin { object: Cow::Borrowed("file:test"), offset: 0 },
         fields,
         normalized,
+        json: None,
     }
 }
 

@@ -101,12 +101,16 @@ impl Decoder {
     ) -> Result<Event<'a>, Reject> {
         let (about, record) = about::split(record);
         let text = parse::text_of(record, self.source.format.encoding)?;
+        let json = match (&self.parser, &text) {
+            (Parser::Json, Cow::Borrowed(text)) if about.is_none() => Some(*text),
+            _ => None,
+        };
         let (fields, known_time) = match &self.parser {
             Parser::Json => (json_object(text, record, scratch)?, None),
             Parser::Lines(patterns) => self.line(patterns, text, at.ingest_time)?,
             Parser::Text(parser) => (parser.parse(text, at.header)?, None),
         };
-        let mut fields = self.lifter.apply(fields);
+        let (mut fields, is_changed) = self.lifter.apply(fields);
         for (key, value) in about.into_iter().flatten() {
             fields.push(key, value);
         }
@@ -121,6 +125,7 @@ impl Decoder {
             log_source: &self.source.name,
             origin: Origin { object: Cow::Borrowed(at.object), offset: at.offset },
             normalized: self.normalizer.apply(&fields),
+            json: json.filter(|_| !is_changed),
             fields,
         })
     }

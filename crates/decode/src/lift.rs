@@ -42,10 +42,10 @@ impl Lifter {
         Self { steps, roots }
     }
 
-    /// The record, laid flat.
-    pub(crate) fn apply<'a>(&'a self, mut record: Object<'a>) -> Object<'a> {
+    /// The record, laid flat, and whether that may have changed it.
+    pub(crate) fn apply<'a>(&'a self, mut record: Object<'a>) -> (Object<'a>, bool) {
         if self.steps.is_empty() {
-            return record;
+            return (record, false);
         }
         let mut has_spaces = false;
         let mut found = vec![false; self.roots.len()];
@@ -64,7 +64,7 @@ impl Lifter {
                 step.lift.apply(&mut record);
             }
         }
-        record
+        (record, has_spaces || found.contains(&true))
     }
 }
 

@@ -175,3 +175,28 @@ fn cef_auditd_and_windows_xml_are_read() {
         assert!(cases.is_empty() || read >= least, "{log_type}: {read} events");
     }
 }
+
+/// What an event says of itself as JSON.
+fn json_of(yaml: &str, record: &str) -> String {
+    let decoder = Decoder::new(LogSource::parse("test.yml", yaml).unwrap()).unwrap();
+    let at = At {
+        object: "o",
+        object_hash: ObjectHash::of(&["o"]),
+        offset: 0,
+        ingest_time: Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
+        header: None,
+    };
+    decoder.decode(record.as_bytes(), &at).unwrap().to_json()
+}
+
+#[test]
+fn an_event_is_told_as_its_source_wrote_it_unless_it_was_changed() {
+    let plain = "format: ndjson\ntime: {missing: ingest_time}";
+    let record = r#" {"a": 1.0, "b": "\u00e9\/", "a": 1e2}"#;
+    assert_eq!(json_of(plain, record), record.trim());
+    // A line of output is to stay one.
+    assert_eq!(json_of(plain, "{\"a\":\n\t1.0}"), r#"{"a":1.0}"#);
+    let lifting = "format: ndjson\nlift: [inner]\ntime: {missing: ingest_time}";
+    assert_eq!(json_of(lifting, r#"{"inner": {"a": 1}}"#), r#"{"a":1}"#);
+    assert_eq!(json_of(lifting, r#"{"outer": {"a": 1}}"#), r#"{"outer": {"a": 1}}"#);
+}

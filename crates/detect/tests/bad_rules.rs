@@ -37,6 +37,7 @@ fn event<'a>(fields: &[(&'a str, &'a str)]) -> Event<'a> {
         origin: Origin { object: Cow::Borrowed("test"), offset: 0 },
         fields: object,
         normalized: Object::new(),
+        json: None,
     }
 }
 

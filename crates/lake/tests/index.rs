@@ -115,6 +115,7 @@ fn event(number: u64) -> Event<'static> {
         origin: Origin { object: "file:o".into(), offset: number },
         fields: fields.collect::<Object<'_>>(),
         normalized: Object::new(),
+        json: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn event(time: &str, offset: u64, fields: &[(&'static str, Value<'static>)]) -> 
             .map(|(key, value)| ((*key).into(), value.clone()))
             .collect::<Object<'_>>(),
         normalized: Object::new(),
+        json: None,
     }
 }
 

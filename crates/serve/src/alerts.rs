@@ -156,6 +156,7 @@ impl Alerts {
                 origin: Origin { object: object.as_str().into(), offset },
                 fields: row.fields,
                 normalized: Object::new(),
+                json: None,
             };
             writer.append(&event, 0)?;
         }

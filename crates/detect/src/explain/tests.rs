@@ -16,6 +16,7 @@ fn event(fields: &[(&'static str, Value<'static>)]) -> Event<'static> {
         origin: Origin { object: Cow::Borrowed("x"), offset: 7 },
         fields: fields.iter().map(|(key, value)| (Cow::Borrowed(*key), value.clone())).collect(),
         normalized: Object::new(),
+        json: None,
     }
 }
 

@@ -21,6 +21,7 @@ mod route;
 mod scratch;
 mod source;
 mod view;
+mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -16,21 +16,20 @@ pub(crate) struct Leaf<'e> {
     pub(crate) value: &'e Value<'e>,
     /// Its text; `None` for null.
     text: Option<Cow<'e, str>>,
-    /// The text in lower case where that differs.
-    lower: Option<Cow<'e, str>>,
+    /// The text in lower case where that differs, if anyone asked.
+    lower: OnceCell<Option<Cow<'e, str>>>,
     bigrams: OnceCell<Bigrams>,
 }
 
 impl<'e> Leaf<'e> {
     pub(crate) fn new(value: &'e Value<'e>) -> Self {
-        let text = value.display();
-        let lower = text.as_deref().filter(|text| !text::is_lower(text)).map(text::lower);
-        Self { value, text, lower: lower.map(Cow::Owned), bigrams: OnceCell::new() }
+        let (lower, bigrams) = (OnceCell::new(), OnceCell::new());
+        Self { value, text: value.display(), lower, bigrams }
     }
 
     /// A value whose text is known, and in lower case as well.
-    pub(crate) const fn with_text(value: &'e Value<'e>, text: &'e str, lower: &'e str) -> Self {
-        let (text, lower) = (Some(Cow::Borrowed(text)), Some(Cow::Borrowed(lower)));
+    pub(crate) fn with_text(value: &'e Value<'e>, text: &'e str, lower: &'e str) -> Self {
+        let (text, lower) = (Some(Cow::Borrowed(text)), Some(Cow::Borrowed(lower)).into());
         Self { value, text, lower, bigrams: OnceCell::new() }
     }
 
@@ -39,7 +38,11 @@ impl<'e> Leaf<'e> {
     }
 
     pub(crate) fn lower(&self) -> &str {
-        self.lower.as_deref().or(self.text.as_deref()).unwrap_or_default()
+        let text = self.text.as_deref().unwrap_or_default();
+        let lower = self
+            .lower
+            .get_or_init(|| (!text::is_lower(text)).then(|| Cow::Owned(text::lower(text))));
+        lower.as_deref().unwrap_or(text)
     }
 
     /// The pairs of characters of [`Self::lower`].
@@ -93,9 +96,11 @@ impl<'e> Found<'e> {
 pub(crate) struct Fields<'e> {
     event: &'e Event<'e>,
     paths: &'e [FieldPath],
-    /// For each path, one more than its place in `found`; 0 if it was not looked up yet.
+    /// For each path, one more than its place in `found`; 0 if it was not looked up yet. Empty
+    /// where few are looked up.
     places: Vec<u32>,
-    found: Vec<Found<'e>>,
+    /// What was found, with the numbers of the paths.
+    found: Vec<(usize, Found<'e>)>,
     /// Every string and number of the event, for searches in all fields.
     all: Option<Vec<Leaf<'e>>>,
 }
@@ -103,12 +108,15 @@ pub(crate) struct Fields<'e> {
 impl<'e> Fields<'e> {
     pub(crate) fn new(event: &'e Event<'e>, paths: &'e [FieldPath]) -> Self {
         Self {
-            event,
-            paths,
             places: vec![0; paths.len()],
             found: Vec::with_capacity(32.min(paths.len())),
-            all: None,
+            ..Self::few(event, paths)
         }
+    }
+
+    /// For looking up a few fields: a table of all of them would cost more.
+    pub(crate) const fn few(event: &'e Event<'e>, paths: &'e [FieldPath]) -> Self {
+        Self { event, paths, places: Vec::new(), found: Vec::new(), all: None }
     }
 
     /// The event.
@@ -118,18 +126,25 @@ impl<'e> Fields<'e> {
 
     /// Where the values of a field are, for [`Self::found`].
     pub(crate) fn place(&mut self, path: usize) -> usize {
-        let Some(place) = self.places.get_mut(path) else { return usize::MAX };
-        if *place == 0 {
-            let found = self.paths.get(path).map(|path| Found::look_up(self.event, path));
-            self.found.push(found.unwrap_or_default());
-            *place = u32::try_from(self.found.len()).unwrap_or(u32::MAX);
+        let known = match self.places.get(path) {
+            Some(place) => place.checked_sub(1).and_then(|place| usize::try_from(place).ok()),
+            None => self.found.iter().position(|(known, _)| *known == path),
+        };
+        known.unwrap_or_else(|| self.look_up(path))
+    }
+
+    fn look_up(&mut self, path: usize) -> usize {
+        let found = self.paths.get(path).map(|path| Found::look_up(self.event, path));
+        self.found.push((path, found.unwrap_or_default()));
+        if let Some(place) = self.places.get_mut(path) {
+            *place = u32::try_from(self.found.len()).unwrap_or(0);
         }
-        usize::try_from(*place).unwrap_or(usize::MAX) - 1
+        self.found.len() - 1
     }
 
     /// What is at a place; `None` never happens for a place that [`Self::place`] gave.
     pub(crate) fn found(&self, place: usize) -> Option<&Found<'e>> {
-        self.found.get(place)
+        self.found.get(place).map(|(_, found)| found)
     }
 
     /// The name of a path.

@@ -130,6 +130,7 @@ mod tests {
             origin: Origin { object: Cow::Borrowed("x"), offset: 0 },
             fields,
             normalized: Object::new(),
+            json: None,
         }
     }
 

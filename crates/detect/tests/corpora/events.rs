@@ -15,6 +15,7 @@ pub(crate) fn event<'a>(log_source: &'a str, fields: Object<'a>) -> Event<'a> {
         origin: Origin { object: Cow::Borrowed("test"), offset: 0 },
         fields,
         normalized: Object::new(),
+        json: None,
     }
 }
 

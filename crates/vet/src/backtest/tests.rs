@@ -97,6 +97,7 @@ fn event(minute: u64, ip: &'static str, kind: &'static str) -> Event<'static> {
         origin: Origin { object: "x".into(), offset: minute },
         fields,
         normalized: Object::new(),
+        json: None,
     }
 }
 

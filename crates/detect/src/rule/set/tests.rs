@@ -47,6 +47,7 @@ fn matches_of(set: &RuleSet, fields: &[(&str, &str)]) -> Vec<base::Match> {
         origin: Origin { object: Cow::Borrowed("x"), offset: 0 },
         fields: object,
         normalized: Object::new(),
+        json: None,
     };
     let route = base::SigmaRoute {
         product: Some("windows".to_owned()),

@@ -68,7 +68,7 @@ impl<'e> Evaluation<'_, 'e> {
             if run.program.is_none() && !decide::program_holds(rule, bound, event, failures) {
                 continue;
             }
-            let fields = fields.get_or_insert_with(|| Fields::new(event, source.plan.paths()));
+            let fields = fields.get_or_insert_with(|| Fields::few(event, source.plan.paths()));
             if run.program.is_some() {
                 debug_assert!(decide::holds(rule, bound, fields, failures), "{}", rule.info.id);
             } else if !decide::detection_holds(rule, bound, fields) {
@@ -122,8 +122,9 @@ impl<'e> Evaluation<'_, 'e> {
     /// Gathers the rules that may hold.
     fn gather(&mut self, signature: &Signature) {
         let state = &mut *self.state;
+        let watchers = self.view.source.watch.watchers();
         for predicate in &state.held {
-            for (group, runs) in self.view.source.watchers.of(*predicate) {
+            for (group, runs) in watchers.of(*predicate) {
                 if bits::has(&signature.groups, group) {
                     bits::insert_all(&mut state.candidates, runs);
                 }

@@ -1,9 +1,7 @@
 //! Which predicates a rule can't hold without: for each rule a set of which one must hold.
 //!
-//! Of a conjunction, the part that is expected to hold most rarely; of a disjunction, the parts
-//! together. Negations, absence and presence give nothing: a rule of these alone always runs.
-
-use std::rc::Rc;
+//! Of a conjunction, the part that is expected to hold most rarely, by a guess or by what was
+//! counted; of a disjunction, the parts together. Negations, absence and presence give nothing: a rule of these alone always runs.
 
 use super::{
     column::Predicate,
@@ -17,10 +15,13 @@ const CLAUSE_PREDICATES_MAX: usize = 200_000;
 /// How much rarer another set must be before all strings of an event are searched for a rule.
 const SEARCH_PENALTY: f32 = 10.0;
 
+/// How many events a guess weighs against what was counted.
+const GUESS_WEIGHT: f32 = 4.0;
+
 /// Predicates of which one must hold.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Clause {
-    pub(super) predicates: Rc<Vec<Predicate>>,
+    pub(super) predicates: Vec<Predicate>,
     /// How many evaluations the set is expected to cause.
     cost: f32,
 }
@@ -32,6 +33,44 @@ pub(super) struct Necessary<'p> {
     pub(super) predicates: &'p [About],
     /// From here on, slots stand for all strings of an event.
     pub(super) anywhere: u32,
+    /// What held how often, if that is known.
+    pub(super) counts: Option<&'p Counts>,
+}
+
+/// In how many events predicates held.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    events: u32,
+    by_predicate: Vec<u32>,
+}
+
+impl Counts {
+    /// Of so many predicates.
+    pub(super) fn new(predicates: usize) -> Self {
+        Self { events: 0, by_predicate: vec![0; predicates] }
+    }
+
+    /// Counts an event with the predicates that hold.
+    pub(super) fn add(&mut self, held: &[Predicate]) {
+        self.events = self.events.saturating_add(1);
+        for predicate in held {
+            if let Some(count) = self.by_predicate.get_mut(to_usize(*predicate)) {
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+
+    /// How often a predicate is to be expected for which `guess` was the guess.
+    fn expect(&self, predicate: Predicate, guess: f32) -> f32 {
+        let count = self.by_predicate.get(to_usize(predicate)).copied().unwrap_or_default();
+        (float(count) + GUESS_WEIGHT * guess) / (float(self.events) + GUESS_WEIGHT)
+    }
+}
+
+/// As near as a float comes.
+fn float(count: u32) -> f32 {
+    let [low, high] = [count & 0xffff, count >> 16].map(|half| u16::try_from(half).unwrap_or(0));
+    f32::from(high) * 65_536.0 + f32::from(low)
 }
 
 impl Necessary<'_> {
@@ -77,15 +116,26 @@ impl Necessary<'_> {
         predicates.sort_unstable();
         predicates.dedup();
         let cost = predicates.iter().map(|predicate| self.cost(*predicate)).sum();
-        Clause { predicates: Rc::new(predicates), cost }
+        Clause { predicates, cost }
     }
 
     fn cost(&self, predicate: Predicate) -> f32 {
         let Some(about) = self.predicates.get(to_usize(predicate)) else { return f32::MAX };
         // What many rules ask for is what logs are full of.
         let uses = u16::try_from(about.uses).unwrap_or(u16::MAX);
-        let cost = about.likelihood * (1.0 + f32::from(uses) / 4.0);
+        let guess = about.likelihood * (1.0 + f32::from(uses) / 4.0);
+        let cost = self.counts.map_or(guess, |counts| counts.expect(predicate, guess));
         if about.slot >= self.anywhere { SEARCH_PENALTY + cost } else { cost }
+    }
+
+    /// The field of a predicate.
+    pub(super) fn slot(&self, predicate: Predicate) -> Option<u32> {
+        self.predicates.get(to_usize(predicate)).map(|about| about.slot)
+    }
+
+    /// Whether a predicate is about all strings of an event.
+    pub(super) fn is_anywhere(&self, predicate: Predicate) -> bool {
+        self.slot(predicate).is_some_and(|slot| slot >= self.anywhere)
     }
 
     fn union(&self, mut clauses: Vec<Clause>) -> Option<Clause> {

@@ -8,6 +8,7 @@ use super::{
     column::{Predicate, Texts},
     keys::Shapes,
     memo::{Memo, Remembered},
+    necessary::Counts,
     program::to_usize,
     route::Signatures,
 };
@@ -53,6 +54,8 @@ pub(super) struct State {
     pub(super) searched: Vec<u32>,
     /// Whether the texts of all strings were put together.
     pub(super) is_gathered: bool,
+    /// How often predicates held.
+    pub(super) counts: Counts,
     /// How many events there were before.
     pub(super) events: u64,
 }
@@ -73,6 +76,7 @@ impl Scratch {
             memo: Memo::new(sizes.slots),
             remembered: vec![(u64::MAX, None); sizes.slots],
             holds: vec![0; bits::room(sizes.predicates)],
+            counts: Counts::new(sizes.predicates),
             slow: vec![None; sizes.slow],
             candidates: vec![0; bits::room(sizes.rules)],
             route: vec![0; bits::room(sizes.tests)],

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,16 +12,17 @@ use base::{Event, Match};
 
 use super::{
     bits,
-    column::{Column, Predicate},
-    compile::{About, Compiler},
+    column::Column,
+    compile::Compiler,
     evaluate::{Evaluation, route},
     keys::Keys,
     memo::Remembering,
-    necessary::Necessary,
-    program::{Node, NodeId, Program, Programs, to_u32, to_usize},
-    route::{GroupNeeds, Router},
-    scratch::{self, Scratch, Sizes},
+    necessary::Counts,
+    program::{Program, Programs, to_u32, to_usize},
+    route::Router,
+    scratch::{self, Scratch, Sizes, State},
     view::View,
+    watch::Watch,
 };
 use crate::{
     rule::{Body, Rule},
@@ -45,36 +45,18 @@ pub(super) struct Source {
     pub(super) programs: Programs,
     /// The rules in the order of the plan.
     pub(super) runs: Vec<Run>,
-    /// For each predicate, the rules that are evaluated if it holds.
-    pub(super) watchers: Watchers,
+    /// Which rules are evaluated if a predicate holds.
+    pub(super) watch: Watch,
     sizes: Sizes,
 }
 
 /// A rule of a group.
 #[derive(Debug)]
 pub(super) struct Run {
-    group: u32,
+    pub(super) group: u32,
     place: u32,
     /// `None` for an expression in CEL.
     pub(super) program: Option<Program>,
-}
-
-/// For each predicate the rules that wait for it, by their groups; all lists in one.
-#[derive(Debug, Default)]
-pub(super) struct Watchers {
-    /// By predicate, where its parts end.
-    ends: Vec<u32>,
-    /// A group, and where its rules end.
-    parts: Vec<(u32, u32)>,
-    runs: Vec<u32>,
-}
-
-/// A rule that waits for a predicate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Watcher {
-    predicate: Predicate,
-    group: u32,
-    run: u32,
 }
 
 impl Source {
@@ -97,12 +79,13 @@ impl Source {
         }
         let anywhere = to_u32(plan.paths().len());
         let (columns, programs, predicates) = compiler.finish();
-        let necessary = Necessary { programs: &programs, predicates: &predicates, anywhere };
-        let (watchers, needs) = watch(&runs, gates, plan.groups().len(), &necessary);
+        let count = predicates.len();
+        let groups = plan.groups().len();
+        let (watch, needs) = Watch::new(&runs, gates, groups, &programs, (predicates, anywhere));
         let router = Router::new(&plan, needs);
         let sizes = Sizes {
             slots: plan.paths().len(),
-            predicates: predicates.len(),
+            predicates: count,
             slow: programs.slow.len(),
             rules: runs.len(),
             tests: router.tests,
@@ -114,7 +97,7 @@ impl Source {
             columns,
             programs,
             runs,
-            watchers,
+            watch,
             sizes,
             plan,
         }
@@ -139,8 +122,15 @@ impl Source {
                 [&mut *own, &mut *normalized].map(|shape| shape.asked(signature.number, is_asked));
             let view = View { source: self, event, shapes: [own, normalized] };
             Evaluation { view, state }.run((signature, asked), rules, failures, matches);
+            self.learn(state);
             state.clear();
         });
+    }
+
+    fn learn(&self, state: &mut State) {
+        let State { events, held, counts, .. } = state;
+        let choose = |counts: &Counts| self.watch.choose(&self.runs, &self.programs, counts);
+        self.watch.learn(*events, held, counts, choose);
     }
 
     /// Whether anything is asked of the values of a field.
@@ -179,103 +169,4 @@ fn needed(plan: &mut Plan, rules: &[Arc<Rule>]) -> HashMap<usize, Vec<(u32, cel:
         }
     }
     needed
-}
-
-/// Finds for each rule what it waits for, and for each group what it needs.
-fn watch(
-    runs: &[Run],
-    gates: Vec<Option<Vec<Predicate>>>,
-    groups: usize,
-    necessary: &Necessary<'_>,
-) -> (Watchers, Vec<GroupNeeds>) {
-    let mut needs = (0..groups).map(|_| GroupNeeds::default()).collect::<Vec<_>>();
-    let mut watching = Vec::new();
-    for ((index, run), gate) in (0_u32..).zip(runs).zip(gates) {
-        let Some(needs) = needs.get_mut(to_usize(run.group)) else { continue };
-        let slot_of = |predicate: &Predicate| {
-            necessary.predicates.get(to_usize(*predicate)).map(|about| about.slot)
-        };
-        let waits_for = match run.program {
-            Some(program) => {
-                add_slots(program.node, necessary, &mut needs.slots);
-                necessary.of(program.node).map(|clause| clause.predicates)
-            }
-            None => {
-                gate.iter().flatten().filter_map(slot_of).for_each(|slot| {
-                    bits::add(&mut needs.slots, slot);
-                });
-                gate.map(Rc::new)
-            }
-        };
-        let Some(predicates) = waits_for else {
-            needs.open.push(index);
-            continue;
-        };
-        if run.program.is_none() {
-            needs.expressions.push(index);
-        }
-        for predicate in predicates.iter() {
-            let search = slot_of(predicate).filter(|slot| *slot >= necessary.anywhere);
-            needs.search = needs.search.or(search);
-            watching.push(Watcher { predicate: *predicate, group: run.group, run: index });
-        }
-    }
-    (Watchers::new(watching, necessary.predicates), needs)
-}
-
-/// Adds the fields whose predicates a node asks for.
-fn add_slots(node: NodeId, necessary: &Necessary<'_>, slots: &mut Vec<u64>) {
-    let programs = necessary.programs;
-    let mut add = |predicates: &[Predicate]| {
-        for predicate in predicates {
-            if let Some(about) = necessary.predicates.get(to_usize(*predicate)) {
-                bits::add(slots, about.slot);
-            }
-        }
-    };
-    match programs.node(node) {
-        Some(Node::Is(predicate) | Node::IsAnywhere(_, predicate)) => add(&[predicate]),
-        Some(Node::AnyOf(span) | Node::AllOf(span)) => add(programs.predicates(span)),
-        Some(Node::Slow(id)) => {
-            add(programs.slow(id).map_or(&[], |slow| programs.predicates(slow.gate)));
-        }
-        Some(Node::Not(inner)) => add_slots(inner, necessary, slots),
-        Some(Node::All(span) | Node::Any(span) | Node::AtLeast(_, span)) => {
-            programs.children(span).iter().for_each(|child| add_slots(*child, necessary, slots));
-        }
-        None | Some(Node::Null(_) | Node::Exists(..)) => {}
-    }
-}
-
-impl Watchers {
-    fn new(mut watching: Vec<Watcher>, predicates: &[About]) -> Self {
-        watching.sort_unstable();
-        let mut watchers = Self::default();
-        let mut rest = watching.as_slice();
-        for predicate in 0..to_u32(predicates.len()) {
-            let count = rest.iter().take_while(|watcher| watcher.predicate == predicate).count();
-            let (own, behind) = rest.split_at(count);
-            rest = behind;
-            for part in own.chunk_by(|left, right| left.group == right.group) {
-                watchers.runs.extend(part.iter().map(|watcher| watcher.run));
-                let group = part.first().map_or(0, |watcher| watcher.group);
-                watchers.parts.push((group, to_u32(watchers.runs.len())));
-            }
-            watchers.ends.push(to_u32(watchers.parts.len()));
-        }
-        watchers
-    }
-
-    /// The rules that wait for a predicate, by their groups.
-    pub(super) fn of(&self, predicate: Predicate) -> impl Iterator<Item = (u32, &[u32])> {
-        let end = |index: usize| self.ends.get(index).copied().map_or(0, to_usize);
-        let index = to_usize(predicate);
-        let parts = index.checked_sub(1).map_or(0, end)..end(index);
-        let run_end = |part: usize| self.parts.get(part).map_or(0, |(_, end)| to_usize(*end));
-        parts.filter_map(move |part| {
-            let (group, end) = self.parts.get(part).copied()?;
-            let start = part.checked_sub(1).map_or(0, run_end);
-            Some((group, self.runs.get(start..to_usize(end))?))
-        })
-    }
 }

@@ -40,6 +40,7 @@ fn event(log_source: &str, fields: &Json) -> Event<'static> {
         origin: Origin { object: Cow::Borrowed("x"), offset: 7 },
         fields: to_object(fields),
         normalized: Object::new(),
+        json: None,
     }
 }
 

@@ -19,6 +19,7 @@ fn event<'a>(fields: &'a str, normalized: &'a str) -> Event<'a> {
         origin: Origin { object: Cow::Borrowed("file:x"), offset: 7 },
         fields: json::parse_object(fields).unwrap(),
         normalized: json::parse_object(normalized).unwrap(),
+        json: None,
     }
 }
 

@@ -33,6 +33,7 @@ fn event(json: &serde_json::Value) -> Event<'static> {
         origin: Origin { object: "file:o".into(), offset: 16 },
         fields,
         normalized: Object::new(),
+        json: None,
     }
 }
 
