@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The keys of rules: those of the Sigma specification, and dab's own.
-const KEYS: [&str; 37] = [
+const KEYS: [&str; 38] = [
     "title",
     "id",
     "name",
@@ -48,6 +48,7 @@ const KEYS: [&str; 37] = [
     "simulation",
     "regression_tests_path",
     "cel",
+    "macros",
     "sql",
     "log_source",
     "dedup",
@@ -424,6 +425,8 @@ detection: {s: {color: red, user: root}, t: {user: eve}, condition: s or t}
 title: K
 id: k
 log_source: okta_sytem
+macros:
+  - {name: is_it, parameters: [{name: text, type: string}], body: text == 'x'}
 cel: eventType == 'x'
 ";
 
