@@ -5,6 +5,7 @@ mod backtest;
 mod demo;
 mod fault_point;
 mod lake;
+mod pull;
 mod quarantine;
 mod query;
 mod rules;
@@ -24,6 +25,8 @@ use crate::output::Output;
 pub(crate) enum Command {
     /// Runs the pipeline: collects, stores, detects, alerts.
     Run(run::Args),
+    /// Asks an API for its events once, checks credentials, begins files for other APIs.
+    Pull(pull::Args),
     /// Shows it all at work on a made-up company with a made-up attack.
     Demo(demo::Args),
     /// Looks for events: words, `field:value`, and `| …`.
@@ -54,6 +57,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Result<u8, Problem> {
     match command {
         Command::Run(args) => run::run(&args, config, output).await,
+        Command::Pull(args) => pull::run(args, config, output).await,
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Search(args) => query::search(&args, config, output).await,
         Command::Sql(args) => query::sql(&args, config, output).await,

@@ -76,7 +76,9 @@ fn main() -> ExitCode {
 
 /// Mistakes in rules, log sources and queries are the user's files; all else is surroundings.
 fn exit_code(code: &str) -> u8 {
-    let is_file =
-        code.starts_with("DAB02") || code.starts_with("DAB03") || code.starts_with("DAB052");
+    // An API that refuses is no file, though its code stands among those of log sources.
+    let is_api = ("DAB0353"..="DAB0370").contains(&code);
+    let is_file = !is_api
+        && (code.starts_with("DAB02") || code.starts_with("DAB03") || code.starts_with("DAB052"));
     if is_file { FILES } else { SETTINGS }
 }

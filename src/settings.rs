@@ -1,5 +1,6 @@
 //! The settings: `dab.yaml`, and the only place that reads the environment.
 
+mod pull;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use base::{Code, Explain, Place, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use self::pull::PullSettings;
 use self::upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings};
 
 /// What `dab.yaml` holds. Paths are relative to the file.
@@ -32,6 +34,9 @@ pub(crate) struct Settings {
     /// What is read from folders and buckets.
     #[serde(default)]
     pub(crate) collect: Vec<Collect>,
+    /// The APIs whose events are pulled.
+    #[serde(default)]
+    pub(crate) pull: Vec<PullSettings>,
     /// What is taken in by HTTP.
     #[serde(default)]
     pub(crate) ingest: Ingest,
@@ -167,6 +172,9 @@ pub(crate) enum SecretRef {
     Env(String),
     /// In a file; white space around it does not count.
     File(PathBuf),
+    /// What a command prints, such as that of a secret manager: the program and its arguments, run
+    /// without a shell.
+    Command(Vec<String>),
 }
 
 /// Who is told of alerts.
@@ -294,10 +302,13 @@ impl Settings {
         if let Some((message, help)) = mistake {
             return wrong(message, help);
         }
+        if let Some((message, help)) = self.pull.iter().find_map(PullSettings::mistake) {
+            return wrong(message, help);
+        }
         let mut seen = std::collections::BTreeSet::new();
-        for source in &self.collect {
+        let names = self.collect.iter().map(|source| &source.name);
+        for name in names.chain(self.pull.iter().map(|pull| &pull.name)) {
             let ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-            let name = &source.name;
             if name.is_empty() || name.len() > 64 || !name.chars().all(ok) {
                 let help = "use 1 to 64 of the characters `A-Z a-z 0-9 _ -`";
                 return wrong(format!("`{name}` can't name a source"), help);
@@ -345,6 +356,11 @@ impl SecretRef {
                 let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
                 (format!("`{}`", path.display()), read)
             }
+            Self::Command(words) => {
+                let program = words.first().map(String::as_str).unwrap_or_default();
+                // Its arguments may say more than should be shown.
+                (format!("what `{program}` prints"), printed(words, base))
+            }
         };
         match read {
             Ok(secret) if secret.trim().is_empty() => {
@@ -354,6 +370,27 @@ impl SecretRef {
             Err(reason) => Err(SettingsError::Secret { place, reason }),
         }
     }
+}
+
+/// What a command prints, run in `base` without a shell.
+fn printed(words: &[String], base: &Path) -> Result<String, String> {
+    /// The longest secrets are JSON keys of 3 KiB.
+    const BYTES_MAX: usize = 64 << 10;
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("it names no program".to_owned());
+    };
+    let mut command = std::process::Command::new(program);
+    let run = command.args(arguments).current_dir(base).stdin(std::process::Stdio::null()).output();
+    let done = run.map_err(|error| error.to_string())?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        let said: String = said.lines().next().unwrap_or_default().chars().take(200).collect();
+        return Err(format!("{}: {said}", done.status));
+    }
+    if done.stdout.len() > BYTES_MAX {
+        return Err(format!("it prints more than {BYTES_MAX} bytes"));
+    }
+    String::from_utf8(done.stdout).map_err(|_| "it is no text".to_owned())
 }
 
 /// What the environment says about the terminal.

@@ -28,9 +28,14 @@ mod http;
 mod lake;
 #[path = "scenarios/noise.rs"]
 mod noise;
+#[path = "scenarios/pull.rs"]
+mod pull;
 #[path = "scenarios/reload.rs"]
 mod reload;
 #[path = "scenarios/replay.rs"]
 mod replay;
 #[path = "scenarios/s3.rs"]
 mod s3;
+#[expect(dead_code, reason = "the tests of `collect` use the other vendors")]
+#[path = "../crates/collect/tests/pull/vendors.rs"]
+mod vendors;

@@ -40,8 +40,11 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
     let observer = Arc::new(Console { output, color: color(), commits });
     let mut parts = host.parts(&project, observer)?;
     (parts.once, parts.decode_only) = (args.once, args.decode_only);
-    if parts.buckets.is_empty() && (args.once || parts.http.is_none()) {
-        output::error_line("there is nothing to read: the settings have no `collect`");
+    let is_empty = parts.buckets.is_empty() && parts.pulls.is_empty();
+    if is_empty && (args.once || parts.http.is_none()) {
+        output::error_line(
+            "there is nothing to read: the settings have no `collect` and no `pull`",
+        );
     }
     let (switch, stop) = serve::stop_signal();
     let signals = tokio::spawn(stop_on_signal(switch.clone()));
@@ -54,7 +57,7 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
     Ok(crate::FINE)
 }
 
-fn summary(status: &serve::Status, output: Output) {
+pub(super) fn summary(status: &serve::Status, output: Output) {
     if output == Output::Json {
         output::error_line(&serde_json::to_string(status).unwrap_or_default());
         return;

@@ -13,8 +13,8 @@ use detect::Engine;
 use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
 use serve::{
-    BucketSpec, Detections, Ingest, IngestRoute, Observer, Parts, Protocol, Secret, StopSwitch,
-    Token,
+    BucketSpec, Detections, Ingest, IngestRoute, Observer, Parts, Protocol, PullSpec, Secret,
+    StopSwitch, Token,
 };
 use vet::Project;
 
@@ -76,11 +76,30 @@ impl Host {
         paths.iter().map(join).collect()
     }
 
+    /// The folder that the settings are in.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    pub(crate) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Everything a pipeline needs.
     pub(crate) fn parts(
         &self,
         project: &Project,
         observer: Arc<dyn Observer>,
+    ) -> Result<Parts, Problem> {
+        self.parts_of(project, observer, self.pulls()?)
+    }
+
+    /// Everything a pipeline needs that has these pulls.
+    pub(crate) fn parts_of(
+        &self,
+        project: &Project,
+        observer: Arc<dyn Observer>,
+        pulls: Vec<PullSpec>,
     ) -> Result<Parts, Problem> {
         let lake = self.lake()?;
         let state = lake.state()?;
@@ -96,6 +115,7 @@ impl Host {
             ))),
             receivers: self.receivers()?,
             buckets: self.buckets()?,
+            pulls,
             http: self.http()?,
             maintenance: self.settings.maintenance.maintenance(&self.settings.retention),
             health: self.settings.health.health(),

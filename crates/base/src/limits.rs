@@ -458,3 +458,46 @@ pub const STATUS_RULES_HELD_BACK_MAX: usize = 100;
 /// How many matches a backtest keeps: about 1 KB each. A rule that finds more is not one to be looked
 /// at match by match.
 pub const BACKTEST_MATCHES_MAX: usize = 500_000;
+
+/// How long the answer to a request of a pull may take, in seconds: reports over a day take half a minute.
+pub const PULL_TIMEOUT_SECONDS: u64 = 60;
+
+/// How many bytes one answer to a pull may have: it is held in memory. A page of 1,000 events takes 2 MiB,
+/// the largest hourly files seen are 60 MiB.
+pub const PULL_REPLY_BYTES_MAX: usize = 128 << 20;
+
+/// How many pages one query of a pull may have: an API that never ends its pages is one that repeats them.
+pub const PULL_PAGES_MAX: u64 = 100_000;
+
+/// How many ids of events a pull remembers, 32 bytes each: a day of 20 events a second.
+pub const PULL_IDS_MAX: usize = 2_000_000;
+
+/// Up to how many ids a checkpoint has them all; beyond it has those of its own batch, and one in
+/// [`PULL_BATCHES_BACK_MAX`] has all: 22 bytes for each.
+pub const PULL_IDS_WHOLE_MAX: usize = 2_000;
+
+/// How many batches are read when a pull begins, at most, for the ids that it knows.
+pub const PULL_BATCHES_BACK_MAX: u64 = 32;
+
+/// How often a pull asks at least and at most, in seconds.
+pub const PULL_EVERY_SECONDS_MIN: u64 = 60;
+/// See [`PULL_EVERY_SECONDS_MIN`].
+pub const PULL_EVERY_SECONDS_MAX: u64 = 86_400;
+
+/// How often a request of a pull is tried before its round is given up; the next round tries again.
+pub const PULL_TRIES_MAX: u32 = 6;
+
+/// How long a pull waits at most because a server asks it to, in seconds, before it asks again.
+pub const PULL_WAIT_SECONDS_MAX: u64 = 3600;
+
+/// How often a query of a pull is begun anew in one round because its pages expired.
+pub const PULL_RESTARTS_MAX: u32 = 3;
+
+/// How many partitions one pull may have: each is a query of its own in every round.
+pub const PULL_PARTITIONS_MAX: usize = 200;
+
+/// How many characters of a server's refusal an error shows.
+pub const PULL_ANSWER_CHARS_MAX: usize = 200;
+
+/// How many days before a credential ends it is told of: time to get a new one approved.
+pub const PULL_CREDENTIAL_DAYS_LEFT: u64 = 14;

@@ -110,6 +110,46 @@ impl Timestamp {
     }
 }
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The days of the week; 1970-01-01 was a Thursday.
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+
+impl Timestamp {
+    /// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that RFC 9110 (5.6.7) allows to send; `None`
+    /// for anything else.
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let (_, rest) = text.trim().split_once(", ")?;
+        let mut words = rest.split(' ');
+        let day: u32 = words.next()?.parse().ok()?;
+        let name = words.next()?;
+        let month = (1..).zip(MONTHS).find(|(_, known)| *known == name)?.0;
+        let year: i32 = words.next()?.parse().ok()?;
+        let mut clock = words.next()?.split(':').map(str::parse::<u32>);
+        let clock = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
+        (words.next()? == "GMT").then(|| Self::from_civil((year, month, day), clock, 0))?
+    }
+
+    /// As `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7), or with another word for the zone.
+    #[must_use]
+    pub fn http_date(self, zone: &str) -> String {
+        let day = self.day();
+        let (year, month, of_month) = day.to_civil();
+        let at = |names: &[&'static str], index: i32| {
+            usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or("")
+        };
+        let weekday = at(&WEEKDAYS, day.as_days().rem_euclid(7));
+        let month = at(&MONTHS, month - 1);
+        let seconds = self.0.rem_euclid(MICROS_PER_DAY) / MICROS_PER_SECOND;
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!(
+            "{weekday}, {of_month:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} {zone}"
+        )
+    }
+}
+
 /// `dddd-dd-ddTdd:dd:dd[.d*]`, and what follows.
 fn parse_date_time(text: &[u8]) -> Option<(Timestamp, &[u8])> {
     let &[
@@ -392,6 +432,21 @@ mod tests {
         }
         let local = Timestamp::parse_local("2026-01-01T01:00:00", 3600).unwrap();
         assert_eq!(local.to_string(), "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn reads_and_writes_the_dates_of_http() {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
+            let time = Timestamp::parse_http_date(text).unwrap();
+            assert_eq!(time.http_date("GMT"), text);
+        }
+        let time = Timestamp::parse("2012-12-07T17:18:00.9Z").unwrap();
+        assert_eq!(time.http_date("-0000"), "Fri, 07 Dec 2012 17:18:00 -0000");
+        for bad in
+            ["", "Sun, 06 Nov 1994", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 31 Feb 1994 1:2:3 GMT"]
+        {
+            assert_eq!(Timestamp::parse_http_date(bad), None, "{bad}");
+        }
     }
 
     #[test]

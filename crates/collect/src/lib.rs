@@ -1,9 +1,10 @@
-//! Raw bytes in: objects of a folder or bucket, and the queue behind HTTP ingest.
+//! Raw bytes in: objects of a folder or bucket, the queue behind HTTP ingest, and APIs that are pulled.
 //!
 //! [`BucketSource`] polls a folder or an S3 prefix and hands out the bytes of its objects,
 //! decompressed, chunk by chunk. [`PushQueue`] holds what was pushed over HTTP until it is
 //! committed. What both promise is written in [`source`]. What clients of Splunk, Elasticsearch,
-//! OpenTelemetry and journald send is taken apart into [`Pushed`] records.
+//! OpenTelemetry and journald send is taken apart into [`Pushed`] records. [`Puller`] asks APIs that
+//! hand out events when they are asked.
 //!
 //! This crate does not cut bytes into records (`decode` does), does not store its own checkpoint
 //! (the caller commits it together with the data), speaks no HTTP of its own, and does not read
@@ -11,11 +12,17 @@
 
 mod bucket;
 mod error;
+mod pull;
 mod push;
 pub mod source;
 
 pub use bucket::{BucketSettings, BucketSource, Location};
 pub use error::CollectError;
+pub use pull::{
+    Ask, Checked, Declared, EventKey, Found, Fresh, Item, Next, Page, Piece, PullApi, PullBatch,
+    PullChoices, PullDefinition, PullError, PullInput, PullPlan, PullSecret, PullValue, Puller,
+    Restoring, Step, parse_span, pull_every, pull_first_wait, pull_wait, shipped_pulls,
+};
 pub use push::{
     BulkItem, Full, JournalReader, Members, PushError, PushForm, PushLimits, PushOutcome,
     PushQueue, PushRequest, Pushed, Record, Rejected, bulk, bulk_document, decompress_body,

@@ -3,50 +3,15 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use base::limits;
+use base::{HttpExchange, HttpFailure, HttpReply, HttpRequest, limits};
 use reqwest::{
+    Method,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use url::Url;
 
 use crate::NotifyError;
-
-/// What a server answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HttpReply {
-    /// The status code.
-    pub status: u16,
-    /// Names in lower case with their values; values that are no text are left out.
-    pub headers: Vec<(String, String)>,
-    /// The body, up to [`limits::HTTP_CLIENT_REPLY_BYTES_MAX`]; the rest is not read.
-    pub body: Vec<u8>,
-}
-
-impl HttpReply {
-    /// The first value of a header; `name` in lower case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Why there is no answer. No message holds the URL: its path or query may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HttpFailure {
-    /// No answer in time. The request may have been carried out.
-    #[error("no answer within {} seconds", limits::HTTP_CLIENT_TIMEOUT_SECONDS)]
-    Timeout,
-    /// The server could not be reached.
-    #[error("can't connect: {0}")]
-    Unreachable(String),
-    /// The connection broke. The request may have been carried out.
-    #[error("the connection broke: {0}")]
-    Broken(String),
-    /// The request can't be made, such as a header with a line break in it: a mistake here.
-    #[error("the request can't be made: {0}")]
-    Invalid(String),
-}
 
 /// Sends requests. A trait so that tests need no network.
 #[async_trait]
@@ -102,26 +67,59 @@ impl HttpClient for ReqwestClient {
         headers: &[(String, String)],
         body: &[u8],
     ) -> Result<HttpReply, HttpFailure> {
+        let reply_bytes_max = limits::HTTP_CLIENT_REPLY_BYTES_MAX;
         let request =
-            self.0.post(url.clone()).headers(header_map(headers)?).body(body.to_vec()).send();
-        let mut response = request.await.map_err(failure)?;
+            HttpRequest { method: "POST", url: url.as_str(), headers, body, reply_bytes_max };
+        // The status is known, and that is what decides: whether the body is whole does not matter.
+        self.send(request).await.map(|(reply, _)| reply)
+    }
+}
+
+#[async_trait]
+impl HttpExchange for ReqwestClient {
+    async fn exchange(&self, request: HttpRequest<'_>) -> Result<HttpReply, HttpFailure> {
+        match self.send(request).await? {
+            (reply, None) => Ok(reply),
+            (_, Some(broken)) => Err(broken),
+        }
+    }
+}
+
+impl ReqwestClient {
+    /// The answer, and what broke its body off.
+    async fn send(
+        &self,
+        request: HttpRequest<'_>,
+    ) -> Result<(HttpReply, Option<HttpFailure>), HttpFailure> {
+        let method = Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| HttpFailure::Invalid("its method".into()))?;
+        let url = Url::parse(request.url)
+            .map_err(|error| HttpFailure::Invalid(format!("its address: {error}")))?;
+        let mut sending = self.0.request(method, url).headers(header_map(request.headers)?);
+        if !request.body.is_empty() || request.method == "POST" {
+            sending = sending.body(request.body.to_vec());
+        }
+        let mut response = sending.send().await.map_err(failure)?;
         let mut reply = HttpReply {
             status: response.status().as_u16(),
             headers: text_headers(response.headers()),
             body: Vec::new(),
         };
-        while reply.body.len() < limits::HTTP_CLIENT_REPLY_BYTES_MAX {
+        let mut broken = None;
+        while reply.body.len() < request.reply_bytes_max {
             match response.chunk().await {
                 Ok(Some(chunk)) => {
-                    let room = limits::HTTP_CLIENT_REPLY_BYTES_MAX - reply.body.len();
-                    reply.body.extend(chunk.iter().take(room));
+                    let room = request.reply_bytes_max - reply.body.len();
+                    reply.body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
                 }
                 Ok(None) => break,
-                // The status is known, and that is what decides.
-                Err(_) => break,
+                Err(error) => {
+                    broken = Some(failure(error));
+                    break;
+                }
             }
         }
-        Ok(reply)
+        Ok((reply, broken))
     }
 }
 

@@ -24,12 +24,13 @@ pub mod schedule;
 mod simulation;
 mod stored;
 
+pub use base::{HttpFailure, HttpReply};
 pub use dedup::{
     BatchKey, Decision, DedupState, Deduplicator, JoinReason, OpenAlert, RaiseReason, Sweep,
     alert_id, decide,
 };
 pub use error::{NotifyError, SendError};
-pub use http::{HttpClient, HttpFailure, HttpReply, ReqwestClient};
+pub use http::{HttpClient, ReqwestClient};
 pub use notification::Notification;
 pub use outbox::{DeadLetter, DeliveryReport, Outbox, Pending};
 pub use print::{PrintReceiver, Style, render};

@@ -104,6 +104,11 @@ impl Lane {
         Ok((lane, manifest))
     }
 
+    /// The number of the last batch that is committed; 0 before the first.
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Goes back to the last committed batch.
     pub(crate) async fn resume(&mut self) -> Result<Option<Manifest>, Problem> {
         let last = self.table.last_commit_of(&app(&self.source)).await?;

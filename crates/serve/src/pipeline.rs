@@ -3,7 +3,8 @@
 //! ```text
 //! bucket_lane ─┐                                    ┌─► lake (cold, tables, quarantine)
 //!              ├─► batcher: frame, decode, detect ─►┤
-//! push_lane ───┘   (one pass over the bytes)        └─► alerts: dedup, tables, outbox ─► receivers
+//! push_lane ───┤   (one pass over the bytes)        └─► alerts: dedup, tables, outbox ─► receivers
+//! pull_lane ───┘
 //! ```
 
 use std::{
@@ -33,6 +34,7 @@ use crate::{
     lane::{Lane, Stages},
     ledger::watch as watch_ledger,
     maintenance::{Maintenance, maintain},
+    pull_lane::{self, PullSpec},
     push_lane,
     reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
     replay::{self, Replayed},
@@ -61,6 +63,8 @@ pub struct Parts {
     pub receivers: Vec<Arc<dyn Receiver>>,
     /// What is read from folders and buckets.
     pub buckets: Vec<BucketSpec>,
+    /// Which APIs are pulled.
+    pub pulls: Vec<PullSpec>,
     /// What comes by HTTP; `None`: nothing.
     pub http: Option<Ingest>,
     /// How the lake is looked after while it runs; `None`: not at all.
@@ -86,19 +90,20 @@ pub struct Parts {
 /// # Errors
 ///
 /// The first problem that ended a part of the pipeline. The other parts went on until the end.
-pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
+pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
     let lock = parts.lake.lock()?;
     let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
     let newer = parts.newer_detections.clone();
     let maintenance = parts.maintenance.clone();
     let (health, state) = (parts.health.clone(), Arc::clone(&parts.state));
+    let pulls = std::mem::take(&mut parts.pulls);
     let (stages, decoders) = compose(parts, stop.clone())?;
     // What expressions ask is there before the first event.
     refresh(&stages).await?;
     let alerts = Arc::clone(&stages.alerts);
     let mut tasks = JoinSet::new();
     for mut spec in buckets {
-        let decoder = decoder_for(&decoders, &spec)?;
+        let decoder = decoder_for(&decoders, &spec.name, &spec.log_source)?;
         if !spec.location.is_folder() {
             spec.location = spec.location.map_store(|store| {
                 let store = Counted::new(store);
@@ -108,6 +113,12 @@ pub async fn run(parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status,
         }
         let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
         tasks.spawn(bucket_lane::run(lane, last, spec));
+    }
+    for spec in pulls {
+        let (name, state) = (spec.plan.name.clone(), Arc::clone(&state));
+        let decoder = decoder_for(&decoders, &name, &spec.log_source)?;
+        let (lane, last) = Lane::open(Arc::clone(&stages), &name, decoder).await?;
+        tasks.spawn(pull_lane::run(lane, last, spec, state));
     }
     if let Some(ingest) = http.filter(|_| !once) {
         start_http(&stages, &decoders, ingest, &mut tasks).await?;
@@ -241,10 +252,11 @@ async fn wait(
 
 fn decoder_for(
     decoders: &BTreeMap<String, Arc<Decoder>>,
-    spec: &BucketSpec,
+    source_name: &str,
+    log_source: &str,
 ) -> Result<Arc<Decoder>, ServeError> {
-    let found = decoders.get(&spec.log_source).map(Arc::clone);
-    found.ok_or_else(|| unknown(decoders, spec.name.clone(), &spec.log_source))
+    let found = decoders.get(log_source).map(Arc::clone);
+    found.ok_or_else(|| unknown(decoders, source_name.to_owned(), log_source))
 }
 
 fn unknown(decoders: &Decoders, source_name: String, log_source: &str) -> ServeError {

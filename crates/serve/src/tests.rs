@@ -157,6 +157,7 @@ impl Building {
             newer_detections: None,
             receivers: Vec::new(),
             buckets: vec![self.spec("./logs")],
+            pulls: Vec::new(),
             http: None,
             maintenance: None,
             health: None,

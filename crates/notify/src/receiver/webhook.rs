@@ -210,24 +210,9 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let asked = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => http_date(value)?.since(now),
+        Err(_) => Timestamp::parse_http_date(value)?.since(now),
     };
     Some(asked.min(Duration::from_secs(limits::NOTIFY_RETRY_SECONDS_MAX)))
-}
-
-/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that RFC 9110 allows to send.
-fn http_date(text: &str) -> Option<Timestamp> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (_, rest) = text.split_once(", ")?;
-    let mut words = rest.split(' ');
-    let day: u32 = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = (1..).zip(MONTHS).find(|(_, known)| *known == name)?.0;
-    let year: i32 = words.next()?.parse().ok()?;
-    let mut clock = words.next()?.split(':').map(str::parse::<u32>);
-    let clock = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
-    (words.next()? == "GMT").then(|| Timestamp::from_civil((year, month, day), clock, 0))?
 }
 
 #[derive(Serialize)]

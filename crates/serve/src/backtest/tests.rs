@@ -79,6 +79,7 @@ impl Site {
             newer_detections: None,
             receivers: Vec::new(),
             buckets: log_sources.iter().map(spec).collect(),
+            pulls: Vec::new(),
             http: None,
             maintenance: None,
             health: None,

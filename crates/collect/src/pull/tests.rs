@@ -1,0 +1,244 @@
+//! What only shows inside; all parts together are tried in `tests/pull.rs`.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use base::{
+    Explain as _, FixedClock, HttpExchange, HttpFailure, HttpReply, HttpRequest, Timestamp,
+};
+
+use super::*;
+
+/// Answers what it was told to, and remembers what it was asked.
+#[derive(Debug, Default)]
+struct Script {
+    replies: Mutex<VecDeque<HttpReply>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Script {
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl HttpExchange for Script {
+    async fn exchange(&self, request: HttpRequest<'_>) -> Result<HttpReply, HttpFailure> {
+        let body = String::from_utf8_lossy(request.body);
+        let line = format!("{} {} {body}", request.method, request.url).trim_end().to_owned();
+        self.asked.lock().unwrap().push(line);
+        let reply = self.replies.lock().unwrap().pop_front();
+        reply.ok_or(HttpFailure::Unreachable("connection refused".into()))
+    }
+}
+
+fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> HttpReply {
+    let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    HttpReply { status, headers: headers.collect(), body: body.as_bytes().to_vec() }
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-24T08:00:00Z").unwrap()
+}
+
+/// A pull of a file, before a server that will answer this.
+fn puller(file: &str, replies: &[HttpReply]) -> (Puller, Arc<Script>) {
+    let definition = PullDefinition::parse(file, "mine.yml").unwrap();
+    let http = Arc::new(Script::default());
+    http.replies.lock().unwrap().extend(replies.iter().cloned());
+    let clock = Arc::new(FixedClock::new(now()));
+    let secret = PullValue::Secret(PullSecret::new("hush-hush".into()));
+    let mut choices = PullChoices { name: "p".into(), ..PullChoices::default() };
+    choices.values.insert("token".into(), secret);
+    let (api, plan) =
+        definition.open(choices, Arc::clone(&http) as _, Arc::clone(&clock) as _).unwrap();
+    let mut puller = Puller::new(api, plan, clock);
+    puller.begin_round();
+    (puller, http)
+}
+
+const FILE: &str = "\
+description: mine
+log_source: mine
+inputs: {token: {description: a token, secret: true}}
+auth: {query: {name: key, value: '{token}'}}
+request: {url: 'https://api.example/v1/events', query: {from: '{from}', to: '{to}'}}
+records: {at: data, id: [id]}
+paging: {next_url: {body: next}}
+window: {overlap: 1h}
+";
+
+#[tokio::test]
+async fn the_credential_goes_to_no_other_server() {
+    for next in
+        ["https://evil.example/x", "http://api.example/v1/events?a=1", "https://api.example:8443/"]
+    {
+        let body = format!(r#"{{"data":[],"next":"{next}"}}"#);
+        let (mut puller, http) = puller(FILE, &[reply(200, &[], &body)]);
+        assert!(matches!(puller.step().await.unwrap(), Step::Piece(_)));
+        puller.took(0);
+        let error = puller.step().await.unwrap_err();
+        assert_eq!(error.code().0, "DAB0359", "{error}");
+        assert!(error.to_string().contains("it leads to another server"), "{error}");
+        assert_eq!(http.asked().len(), 1, "{next} was not asked");
+    }
+}
+
+#[tokio::test]
+async fn a_next_address_may_be_relative_and_no_error_shows_the_key() {
+    let first = reply(200, &[], r#"{"data":[{"id":1},{"id":1},{"id":2}],"next":"/v1/more?at=3"}"#);
+    let refused = reply(400, &[], "the key hush-hush is not for {\"at\": 3}");
+    let (mut puller, http) = puller(FILE, &[first, refused]);
+    let Step::Piece(piece) = puller.step().await.unwrap() else { panic!("records") };
+    assert_eq!((piece.records.len(), piece.repeats), (2, 1));
+    puller.took(2);
+    let error = puller.step().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GET https://api.example/v1/more: the server answered 400: the key … is not for {\\\"at\\\": 3}"
+    );
+    let asked = http.asked();
+    assert!(asked[0].ends_with("&to=2026-11-24T08%3A00%3A00.000Z&key=hush-hush"), "{asked:?}");
+    assert_eq!(asked[1], "GET https://api.example/v1/more?at=3&key=hush-hush");
+    let error = puller.step().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GET https://api.example/v1/more: can't connect: connection refused"
+    );
+    assert_eq!(error.wait(1), Some(std::time::Duration::from_secs(2)));
+}
+
+#[tokio::test]
+async fn a_page_that_names_itself_is_no_next_page() {
+    let body = r#"{"data":[],"next":"https://api.example/v1/events?p=2"}"#;
+    let replies = [reply(200, &[], body), reply(200, &[], body)];
+    let (mut puller, _) = puller(FILE, &replies);
+    puller.step().await.unwrap();
+    puller.took(0);
+    let error = puller.step().await.unwrap_err();
+    assert_eq!(error.code().0, "DAB0362", "{error}");
+    assert_eq!(error.wait(1), None);
+    puller.give_up();
+    assert_eq!(puller.step().await.unwrap(), Step::Idle);
+}
+
+#[tokio::test]
+async fn answers_that_are_not_understood_are_errors() {
+    for (body, reason) in [
+        ("<html>", "it is no JSON: expected value at line 1 column 1"),
+        ("{\"data\":[{]}", "it is no JSON: key must be a string at line 1 column 11"),
+        ("{}", "there is no list at `data`"),
+        ("{\"data\":null}", "there is no list at `data`"),
+        ("{\"data\":{}}", "what is at `data` is no list"),
+        ("[]", "there is no list at `data`"),
+    ] {
+        let (mut puller, _) = puller(FILE, &[reply(200, &[], body)]);
+        let error = puller.step().await.unwrap_err();
+        let expected =
+            format!("GET https://api.example/v1/events: the answer is not understood: {reason}");
+        assert_eq!(error.to_string(), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_pause_is_not_asked_before() {
+    let busy = reply(429, &[("retry-after", "30")], "");
+    let (mut puller, http) = puller(FILE, &[busy]);
+    for _ in 0..3 {
+        let error = puller.step().await.unwrap_err();
+        assert_eq!(error.wait(1), Some(std::time::Duration::from_secs(30)), "{error}");
+    }
+    assert_eq!(http.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_pull_that_was_away_for_too_long_says_what_is_gone() {
+    let file = FILE.replace("overlap: 1h", "overlap: 1h, kept: 7d");
+    let (mut puller, http) = puller(&file, &[reply(200, &[], r#"{"data":[]}"#)]);
+    let text = r#"{"kind":"pull","version":1,"places":{"partitions":{"":{"through":"2026-11-01T00:00:00Z"}}}}"#;
+    puller.restore_places(text).unwrap();
+    puller.begin_round();
+    let notices = puller.notices();
+    assert_eq!(
+        notices[0].message,
+        "the pull `p` was away for too long: the API has no events from 2026-11-01T00:00:00Z to \
+         2026-11-17T08:00:00Z"
+    );
+    puller.step().await.unwrap();
+    let asked = http.asked();
+    let first = "from=2026-11-17T08%3A00%3A00.000Z&to=2026-11-18T08%3A00%3A00.000Z";
+    assert!(asked[0].contains(first), "{asked:?}");
+}
+
+#[test]
+fn every_mistake_of_a_file_is_told_at_once() {
+    let file = "\
+description: mine
+log_source: mine
+every: 10s
+inputs: {from: {description: x}}
+request: {url: 'https://a.example/{org}'}
+records: {}
+paging: {token: {at: next}}
+window: {overlap: 0s, cursor: true}
+";
+    let mistakes = PullDefinition::parse(file, "mine.yml").unwrap_err();
+    let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    assert!(mistakes.iter().all(|mistake| mistake.code().0 == "DAB0351"));
+    let expected = [
+        "`{org}` in `request` stands for nothing",
+        "`from` in `inputs` has a meaning of its own",
+        "`every` is not between 1 minute and 1 day",
+        "`window.overlap` is nothing",
+        "the request does not say from when on",
+        "`paging.token` goes nowhere, or to two places",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_file_that_is_no_yaml_of_ours_says_where() {
+    for (file, expected) in [
+        (FILE.replace("paging:", "pageing:"), "mine.yml:7:1: unknown key `pageing`"),
+        (FILE.replace("overlap: 1h", "overlap: soon"), "mine.yml:8:"),
+        (FILE.replace("'{token}'", "'{token'"), "mine.yml:4:"),
+        ("description: [".to_owned(), "mine.yml:"),
+    ] {
+        let mistakes = PullDefinition::parse(&file, "mine.yml").unwrap_err();
+        let mistake = mistakes.first().unwrap();
+        let said = format!("{}: {mistake}", mistake.place().unwrap());
+        assert!(said.starts_with(expected), "{said}");
+        assert_eq!(mistake.code().0, "DAB0350");
+    }
+}
+
+#[test]
+fn what_comes_with_dab_is_right() {
+    let mut last = "";
+    for (name, _) in shipped_pulls() {
+        assert!(*name > last, "{name} is in its place");
+        last = name;
+        let definition =
+            PullDefinition::shipped(name).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        assert!(definition.manual().is_some_and(|url| url.starts_with("https://")), "{name}");
+        assert!(definition.inputs().any(|input| input.is_secret), "{name}");
+        assert!(definition.inputs().all(|input| !input.description.is_empty()), "{name}");
+    }
+    let error = PullDefinition::shipped("none").unwrap_err();
+    assert_eq!(error.first().unwrap().code().0, "DAB0352");
+}
+
+#[test]
+fn a_credential_is_not_sent_in_the_clear() {
+    let file = FILE.replace("https://api.example", "http://api.example");
+    let (mut puller, http) = puller(&file, &[]);
+    let step = std::pin::pin!(puller.step());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(Err(error)) = step.poll(&mut context) else { panic!("an error") };
+    assert_eq!(error.code().0, "DAB0353", "{error}");
+    assert!(http.asked().is_empty());
+}
