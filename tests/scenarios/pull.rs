@@ -236,6 +236,39 @@ fn a_file_of_ones_own_is_begun_listed_and_pulled() {
     assert!(said.contains("unknown key `requests`") && said.contains("mine.yml:3:1"), "{said}");
 }
 
+const INTEL: &str = "lookups:\n  - name: bad\n    sql: >\n      SELECT threat.indicator.ip AS ip, name, \
+    valid_from FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY time DESC) AS version FROM \
+    stix_indicators) WHERE version = 1 AND threat.indicator.ip IS NOT NULL\n    key: ip\n    kind: network\n    \
+    columns: {name: name}\n    valid_from: valid_from\n";
+
+const MEETS: &str = "title: A known bad address\nid: bad\nlog_source: plain\n\
+    cel: list.contains(\"bad\", ip)\nlevel: high\ndedup: [ip]\n";
+
+#[test]
+fn indicators_of_a_taxii_server_are_a_lookup_table() {
+    let vendor = Loopback::start(Vendor::Taxii, events(40, 5));
+    let url = &vendor.url;
+    let project = Project::ndjson(&format!(
+        "detections: [./rules]\npull:\n  - {{name: intel, from: taxii, settings: {{url: '{url}', user: robot}}, \
+         secrets: {{password: {{file: ./secret}}}}, begin: 2d}}\n"
+    ));
+    project.write("secret", SECRET.as_bytes());
+    project.write("rules/intel.yml", INTEL.as_bytes());
+    project.write("rules/bad.yml", MEETS.as_bytes());
+    project.ok(&["pull", "intel"]);
+    assert_eq!(project.rows("stix_indicators"), 40);
+    let line = |ip: &str| format!("{{\"t\":\"2026-11-20T08:00:00Z\",\"ip\":\"{ip}\"}}\n");
+    let lines = [line("203.0.113.7"), line("198.51.100.1"), line("203.0.113.39")].concat();
+    project.write("in/a.ndjson", lines.as_bytes());
+    project.ok(&["run", "--once"]);
+    let mut met: Vec<_> =
+        project.json(&["alerts"]).iter().map(|one| one["dedup"].clone()).collect();
+    met.sort_by_key(ToString::to_string);
+    assert_eq!(met.len(), 2, "{met:?}");
+    assert!(met[0].to_string().contains("203.0.113.39"), "{met:?}");
+    assert_eq!(project.rows("stix_indicators"), 40);
+}
+
 /// What the settings say twice, or what can't be.
 #[test]
 fn wrong_settings_are_refused() {

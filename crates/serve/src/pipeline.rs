@@ -114,7 +114,8 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
         let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
         tasks.spawn(bucket_lane::run(lane, last, spec));
     }
-    for spec in pulls {
+    let is_measured = stages.decode_only;
+    for spec in pulls.into_iter().filter(|_| !is_measured) {
         let (name, state) = (spec.plan.name.clone(), Arc::clone(&state));
         let decoder = decoder_for(&decoders, &name, &spec.log_source)?;
         let (lane, last) = Lane::open(Arc::clone(&stages), &name, decoder).await?;

@@ -9,7 +9,7 @@ use lake::{Lake, batch::app};
 
 use crate::{
     ServeError, Stop,
-    pull_lane::{PullSpec, form, kept, laid_out, restoring},
+    pull_lane::{PullSpec, form, kept, laid_out, restoring, stored},
 };
 
 /// What a round would bring.
@@ -76,9 +76,14 @@ pub async fn pull_dry_run(
     if let Some(places) = kept(state, &puller.plan().name, number).await? {
         puller.restore_places(&places)?;
     }
-    match range {
-        Some(range) => puller.begin_range(range.from, range.to, std::collections::HashSet::new()),
-        None => puller.begin_round(),
+    match (range, puller.began()) {
+        (None, _) => puller.begin_round(),
+        (Some(range), None) => puller.begin_until(range.from, range.to),
+        (Some(range), Some(began)) => {
+            let table = &decoder.log_source().table;
+            let known = stored(lake, table, puller.plan(), began, range).await?;
+            puller.begin_range(range.from, range.to, known);
+        }
     }
     let mut done = PullDryRun { is_whole: true, ..PullDryRun::default() };
     let mut tries = 0;

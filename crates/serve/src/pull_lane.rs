@@ -16,7 +16,8 @@ use std::{
 
 use base::{ObjectHash, Problem, Report, StateStore, Timestamp, limits};
 use collect::{
-    Piece, PullApi, PullError, PullPlan, Puller, Restoring, Step, pull_first_wait, pull_wait,
+    EventKey, Piece, PullApi, PullError, PullPlan, Puller, Restoring, Step, pull_first_wait,
+    pull_wait,
 };
 use decode::{Decoder, Format, FrameState, Framer, Layout};
 use lake::batch::{Body, Manifest};
@@ -242,7 +243,10 @@ impl PullLane {
             self.puller.end_range(range.from);
         }
         self.commit().await?;
-        self.keep().await?;
+        // Without it, the next process asks for a little more than it must.
+        if let Err(problem) = self.keep().await {
+            self.lane.trouble(problem.report());
+        }
         Ok(())
     }
 
@@ -256,16 +260,9 @@ impl PullLane {
             self.puller.begin_until(from, to);
             return Ok(());
         };
-        let known = if self.puller.plan().ids.is_empty() {
-            if to > began {
-                let name = self.lane.source.clone();
-                return Err(PullError::NoIds { name, began: began.to_string() }.into());
-            }
-            HashSet::new()
-        } else {
-            let table = &self.lane.decoder.log_source().table;
-            known::keys(&self.lane.stages.lake, table, self.puller.plan(), (from, to)).await?
-        };
+        let table = &self.lane.decoder.log_source().table;
+        let lake = &self.lane.stages.lake;
+        let known = stored(lake, table, self.puller.plan(), began, PullRange { from, to }).await?;
         self.puller.begin_range(from, to, known);
         Ok(())
     }
@@ -388,6 +385,25 @@ impl PullLane {
         self.state.compare_and_set(&key, version, &json).await.map_err(state_error)?;
         Ok(())
     }
+}
+
+/// The keys of what is stored of a range.
+pub(crate) async fn stored(
+    lake: &Arc<lake::Lake>,
+    table: &str,
+    plan: &PullPlan,
+    began: Timestamp,
+    range: PullRange,
+) -> Result<HashSet<EventKey>, Problem> {
+    let PullRange { from, to } = range;
+    if !plan.ids.is_empty() {
+        return known::keys(lake, table, plan, (from, to)).await;
+    }
+    if to > began {
+        let name = plan.name.clone();
+        return Err(PullError::NoIds { name, began: began.to_string() }.into());
+    }
+    Ok(HashSet::new())
 }
 
 /// The checkpoint of a batch, with the ids of those before it.

@@ -90,12 +90,12 @@ impl Declared {
         let names = self.names(ask);
         let mut built = self.build(&self.file.request, &names)?;
         match (ask.next, &self.file.paging) {
-            (None, Paging::Page(numbered) | Paging::Offset(numbered)) => {
-                built.set_query(&numbered.query, &numbered.first.to_string());
+            (None, Paging::Page(own) | Paging::Offset(own)) => {
+                self.put_number(&mut built, own, own.first, &names);
             }
             (Some(Next::Url(url)), _) => built.url = self.own_url(&built, url)?,
             (Some(Next::Number(number)), Paging::Page(own) | Paging::Offset(own)) => {
-                built.set_query(&own.query, &number.to_string());
+                self.put_number(&mut built, own, *number, &names);
             }
             (Some(Next::Key(key)), Paging::Keyset(own)) => built.set_query(&own.query, key),
             (Some(Next::Token(token)), Paging::Token(own)) => {
@@ -104,6 +104,18 @@ impl Declared {
             _ => {}
         }
         Ok(built)
+    }
+
+    fn put_number(&self, built: &mut Built, own: &Numbered, number: u64, names: &Names) {
+        if let Some(query) = &own.query {
+            built.set_query(query, &number.to_string());
+        }
+        if let Some(member) = &own.json {
+            let json = self.file.request.json.clone().unwrap_or_default();
+            let mut object = object(&json, names);
+            object.insert(member.clone(), number.into());
+            built.body = serde_json::Value::Object(object).to_string().into_bytes();
+        }
     }
 
     fn put_token(&self, built: &mut Built, own: &Token, token: &str, names: &Names) {

@@ -174,6 +174,7 @@ impl PullDefinition {
             kept: window.kept.map(|kept| kept.0),
             is_cursor: window.cursor,
             is_newest_first: window.newest_first,
+            is_by_arrival: window.by_arrival,
             is_keyset: matches!(self.file.paging, Paging::Keyset(_)),
             has_from: self.file.request.has("from"),
             has_to: self.file.request.has("to"),
@@ -294,10 +295,10 @@ fn mistakes(file: &File) -> Vec<(String, String)> {
         wrong("`partitions.values` is empty", "list the partitions, or leave `partitions` out");
     }
     let has_time = file.records.time.is_some();
-    if !has_to && !window.cursor && !has_time {
+    if !has_to && !window.cursor && !window.by_arrival && !has_time {
         wrong(
             "nothing says how far a round came",
-            "use `{to}` in the request, set `window.cursor`, or name `records.time`",
+            "use `{to}` in the request, set `window.cursor` or `by_arrival`, or name `records.time`",
         );
     }
     if !has_from && !window.newest_first {
@@ -311,6 +312,12 @@ fn mistakes(file: &File) -> Vec<(String, String)> {
     }
     if window.cursor && !matches!(file.paging, Paging::Token(_)) {
         wrong("`window.cursor` keeps a token, and there is none", "use `paging.token`");
+    }
+    if file.expired.as_ref().is_some_and(|how| how.status.iter().any(|status| *status < 300)) {
+        wrong(
+            "`expired.status` has one of success",
+            "name statuses of failure: events may hold any text",
+        );
     }
     for mistake in paging_mistakes(file) {
         found.push(mistake);
@@ -330,6 +337,9 @@ fn paging_mistakes(file: &File) -> Vec<(String, String)> {
         }
         Paging::Page(own) | Paging::Offset(own) if own.size == 0 => {
             wrong("`size` is 0", "write how many records a full page has");
+        }
+        Paging::Page(own) | Paging::Offset(own) if own.query.is_some() == own.json.is_some() => {
+            wrong("the number goes nowhere, or to two places", "name `query` or `json`");
         }
         Paging::Keyset(own) if own.size == 0 => {
             wrong("`size` is 0", "write how many records a full page has");

@@ -48,6 +48,8 @@ pub struct PullPlan {
     pub is_cursor: bool,
     /// The pages go on into the past.
     pub is_newest_first: bool,
+    /// All that came before it was asked was shown, though requests say no end.
+    pub is_by_arrival: bool,
     /// A page may begin with the last records of the one before.
     pub is_keyset: bool,
     /// Requests say where a window begins.
@@ -556,7 +558,7 @@ impl Puller {
         let Window { partition, from, to } = chain.window;
         let name = self.name_of(partition).to_owned();
         let place = self.places.partitions.entry(name).or_default();
-        let through = if self.plan.has_to || self.plan.is_cursor {
+        let through = if self.plan.has_to || self.plan.is_cursor || self.plan.is_by_arrival {
             to
         } else {
             // The server decides where it ends. A clock that is ahead must not make us skip anything.

@@ -17,10 +17,12 @@ pub const fn shipped_pulls() -> &'static [(&'static str, &'static str)] {
         "google_workspace",
         "m365",
         "microsoft_graph_sign_ins",
+        "misp",
         "okta",
         "onepassword",
         "salesforce_events",
         "slack_audit",
+        "taxii",
         "zoom_operations"
     ]
 }

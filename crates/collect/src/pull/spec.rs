@@ -379,7 +379,12 @@ pub(super) struct Token {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Numbered {
-    pub(super) query: String,
+    /// The parameter of the query that it goes to.
+    #[serde(default)]
+    pub(super) query: Option<String>,
+    /// The member of the JSON body that it goes to.
+    #[serde(default)]
+    pub(super) json: Option<String>,
     #[serde(default)]
     pub(super) first: u64,
     /// How many records a full page has.
@@ -427,6 +432,10 @@ pub(super) struct Window {
     /// The token of the last page is kept, and the next round goes on from it.
     #[serde(default)]
     pub(super) cursor: bool,
+    /// The API goes by when it got its events, not by their time: all that came before it was asked was
+    /// shown.
+    #[serde(default)]
+    pub(super) by_arrival: bool,
     /// The latest events come first, and the pages go on into the past: they end where it begins.
     #[serde(default)]
     pub(super) newest_first: bool,

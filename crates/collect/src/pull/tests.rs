@@ -10,6 +10,8 @@ use base::{
     Explain as _, FixedClock, HttpExchange, HttpFailure, HttpReply, HttpRequest, Timestamp,
 };
 
+use proptest::strategy::Strategy as _;
+
 use super::*;
 
 /// Answers what it was told to, and remembers what it was asked.
@@ -241,4 +243,130 @@ fn a_credential_is_not_sent_in_the_clear() {
     let std::task::Poll::Ready(Err(error)) = step.poll(&mut context) else { panic!("an error") };
     assert_eq!(error.code().0, "DAB0353", "{error}");
     assert!(http.asked().is_empty());
+}
+
+/// Without a beginning in the request: the pages go on into the past, and end where they are before the
+/// window; what is older is not taken.
+#[tokio::test]
+async fn pages_into_the_past_end_where_the_window_begins() {
+    let file = "\
+description: mine
+log_source: mine
+inputs: {token: {description: a token, secret: true}}
+auth: {basic: {user: me, password: '{token}'}}
+request: {url: 'https://api.example/v1/events'}
+records: {id: [id], time: at}
+paging: {offset: {query: skip, size: 2}}
+window: {overlap: 1h, newest_first: true}
+";
+    let page = |events: &[(u32, &str)]| {
+        let event = |(id, at): &(u32, &str)| format!("{{\"id\":{id},\"at\":\"2026-11-{at}:00Z\"}}");
+        let events: Vec<_> = events.iter().map(event).collect();
+        reply(200, &[], &format!("[{}]", events.join(",")))
+    };
+    let first = page(&[(5, "24T07:00"), (4, "23T20:00")]);
+    let second = page(&[(3, "23T09:00"), (2, "23T07:00")]);
+    let third = page(&[(1, "22T07:00"), (0, "22T06:00")]);
+    let (mut puller, http) = puller(file, &[first, second, third]);
+    let mut counts = Vec::new();
+    loop {
+        match puller.step().await.unwrap() {
+            Step::Piece(piece) => {
+                counts.push(piece.records.len());
+                puller.took(piece.records.len());
+            }
+            Step::Window => {}
+            Step::Idle => break,
+        }
+    }
+    assert_eq!(counts, [2, 1, 0]);
+    let asked = http.asked();
+    let numbers: Vec<_> = asked.iter().map(|line| line.split_once('?').unwrap().1).collect();
+    assert_eq!(numbers, ["skip=0", "skip=2", "skip=4"]);
+    // The latest event, not the time of the round.
+    assert!(
+        puller.places().contains("\"through\":\"2026-11-24T07:00:00Z\""),
+        "{}",
+        puller.places()
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_in_every_way_and_again_when_they_end() {
+    let key = include_str!("../../tests/pull/key-of-these-tests.pem").replace('\n', "\\n");
+    for (auth, said) in [
+        (
+            "oauth2: {token_url: 'https://login.example/t', client_id: me, client_secret: '{token}', \
+             grant: refresh_token, refresh_token: r1, client_in_header: true}",
+            "grant_type=refresh_token&refresh_token=r1".to_owned(),
+        ),
+        (
+            "oauth2: {token_url: 'https://login.example/t', client_id: me, client_secret: '{token}', scope: a b}",
+            "grant_type=client_credentials&client_id=me&client_secret=hush-hush&scope=a%20b".to_owned(),
+        ),
+        (
+            "jwt: {token_url: 'https://login.example/t', key: KEY, issuer: me, as_client: true, scope: s}",
+            "grant_type=client_credentials&client_id=me&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
+             client-assertion-type%3Ajwt-bearer&client_assertion=eyJ"
+                .to_owned(),
+        ),
+        (
+            "jwt: {token_url: 'https://login.example/t', key: KEY, issuer: me, subject: them}",
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ".to_owned(),
+        ),
+    ] {
+        let auth = auth.replace("KEY", &format!("'{key}'"));
+        let file = FILE.replace("auth: {query: {name: key, value: '{token}'}}", &format!("auth: {{{auth}}}"));
+        let token = |name: &str| {
+            let body = format!("{{\"access_token\":\"{name}\",\"expires_in\":\"3600\"}}");
+            reply(200, &[], &body)
+        };
+        let refused = reply(401, &[], "token t1-secret has ended");
+        let replies = [token("t1-secret"), refused.clone(), token("t2-secret"), refused];
+        let (mut puller, http) = puller(&file, &replies);
+        let error = puller.step().await.unwrap_err();
+        assert!(matches!(error, PullError::Forbidden { status: 401, .. }), "{error}");
+        assert!(!error.to_string().contains("t2-secret"), "{error}");
+        let asked = http.asked();
+        let grants: Vec<_> = asked.iter().filter(|line| line.starts_with("POST")).collect();
+        assert_eq!((asked.len(), grants.len()), (4, 2), "{asked:?}");
+        let body = grants[0].strip_prefix("POST https://login.example/t ").unwrap();
+        assert!(body.starts_with(&said), "{body}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a server answers, it is records or an error, and nothing is lost or doubled of it.
+    #[test]
+    fn no_answer_panics(
+        status in 100_u16..600,
+        body in proptest::prop_oneof![
+            proptest::collection::vec(proptest::num::u8::ANY, 0..60),
+            "[\\[\\]{}\":,a-d0-9 \\\\u]{0,60}".prop_map(String::into_bytes),
+            "\\{\"data\":\\[(\\{\"id\":[0-9]\\},){0,5}\\{\\}\\],\"next\":\"[a-z:/?.]{0,12}\"\\}"
+                .prop_map(String::into_bytes),
+        ],
+        header in "[a-z0-9<>;,:=\" -]{0,30}",
+    ) {
+        let answer = HttpReply {
+            status,
+            headers: ["link", "retry-after", "x-ratelimit-remaining", "date"]
+                .map(|name| (name.to_owned(), header.clone()))
+                .to_vec(),
+            body,
+        };
+        let (mut puller, _) = puller(FILE, &[answer]);
+        let step = {
+            let step = std::pin::pin!(puller.step());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let std::task::Poll::Ready(step) = step.poll(&mut context) else { panic!("it waits") };
+            step
+        };
+        if let Ok(Step::Piece(piece)) = step {
+            let keys: std::collections::HashSet<_> = piece.records.iter().map(|one| one.key).collect();
+            proptest::prop_assert_eq!(keys.len(), piece.records.len());
+            puller.took(piece.records.len());
+            proptest::prop_assert!(puller.checkpoint(true).contains("\"kind\":\"pull\""));
+        }
+    }
 }

@@ -127,6 +127,8 @@ pub(crate) enum Vendor {
     Salesforce,
     Zoom,
     Atlassian,
+    Taxii,
+    Misp,
 }
 
 /// Its server.
@@ -187,6 +189,8 @@ impl Server {
                 Vendor::Salesforce => self.salesforce(request, now),
                 Vendor::Zoom => self.zoom(request, now),
                 Vendor::Atlassian => self.atlassian(request, now),
+                Vendor::Taxii => self.taxii(request, now),
+                Vendor::Misp => self.misp(request, now),
             }
         };
         if reply.status == 401 || (reply.status == 400 && !is_fine(&reply)) {
@@ -778,10 +782,71 @@ impl Server {
     }
 }
 
+impl Server {
+    fn taxii(&mut self, request: &Request, now: Timestamp) -> Reply {
+        let basic = format!("Basic {}", STANDARD.encode(format!("robot:{SECRET}")));
+        if request.header("authorization") != basic {
+            return refuse(401, "Unauthorized");
+        }
+        assert_eq!(request.header("accept"), "application/taxii+json;version=2.1");
+        assert_eq!(request.path, "/collections/indicators/objects/");
+        assert_eq!(request.query("match[type]"), Some("indicator"));
+        let after = time(request.query("added_after"));
+        // By when they were added; what they say of themselves may be much older.
+        let mut all = self.select(now, |event| event.visible > after);
+        for event in &mut all {
+            event.time = event.visible;
+        }
+        all.sort_by_key(|event| (event.time, event.id));
+        let size = self.size();
+        let Ok((events, next)) = self.page(all, request.query("next"), size, false) else {
+            return refuse(400, "the value of next is not valid");
+        };
+        let object = |event: &Event| {
+            let ip = format!("203.0.113.{}", event.n % 250);
+            let modified = event.time.minus(std::time::Duration::from_secs(90 * 86_400));
+            json!({"type": "indicator", "id": format!("indicator--{}", event.id), "n": event.n,
+                "created": modified, "modified": modified, "valid_from": modified, "name": "Heron",
+                "pattern_type": "stix", "pattern": format!("[ipv4-addr:value = '{ip}']")})
+        };
+        let objects: Vec<Value> = events.iter().map(object).collect();
+        if objects.is_empty() && next.is_none() {
+            return Reply::json(200, &json!({"more": false}));
+        }
+        let mut body = json!({"more": next.is_some(), "objects": objects});
+        if let Some(next) = next {
+            body["next"] = next.into();
+        }
+        Reply::json(200, &body)
+    }
+
+    fn misp(&mut self, request: &Request, now: Timestamp) -> Reply {
+        if request.header("authorization") != SECRET {
+            return refuse(403, "Authentication failed.");
+        }
+        assert_eq!(request.path, "/attributes/restSearch");
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!((&body["to_ids"], &body["returnFormat"]), (&json!(true), &json!("json")));
+        let from: i64 = body["timestamp"].as_str().unwrap().parse().unwrap();
+        let number = |name: &str| usize::try_from(body[name].as_u64().unwrap()).unwrap();
+        let (page, size) = (number("page"), number("limit"));
+        let second = |event: &Event| event.time.as_micros().div_euclid(1_000_000);
+        let mut all = self.select(now, |event| second(event) >= from);
+        all.sort_by_key(|event| (event.visible, event.id));
+        let attribute = |event: &Event| {
+            json!({"uuid": format!("u{}", event.id), "timestamp": second(event).to_string(),
+                "type": "ip-dst", "value": format!("203.0.113.{}", event.n % 250), "n": event.n})
+        };
+        let list: Vec<Value> =
+            all.iter().skip((page - 1) * size).take(size).map(attribute).collect();
+        Reply::json(200, &json!({"response": {"Attribute": list}}))
+    }
+}
+
 /// A refusal that is part of how the vendor works.
 fn is_fine(reply: &Reply) -> bool {
     let body = show(reply).to_ascii_lowercase();
-    ["af20024", "af20031", "cursor", "page token", "skip token", "locator", "after"]
+    ["af20024", "af20031", "cursor", "page token", "skip token", "locator", "after", "next"]
         .iter()
         .any(|word| body.contains(word))
 }
