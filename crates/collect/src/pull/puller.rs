@@ -110,6 +110,8 @@ struct Chain {
     items: VecDeque<Item>,
     /// The last page was seen.
     is_last: bool,
+    /// The server keeps the place in the pages itself: a page that got lost does not come again.
+    is_kept_there: bool,
     pages: u64,
     restarts: u32,
     time_max: Option<Timestamp>,
@@ -369,6 +371,7 @@ impl Puller {
             next,
             items: VecDeque::new(),
             is_last: false,
+            is_kept_there: false,
             pages: 0,
             restarts: 0,
             time_max: None,
@@ -385,7 +388,17 @@ impl Puller {
         match self.api.page(ask).await {
             Ok(page) => self.take_page(page).map(Some),
             Err(expired @ PullError::Expired { .. }) => self.restart(expired).map(|()| None),
-            Err(error) => Err(error),
+            Err(error) => {
+                // From the beginning: what was taken is dropped by its id.
+                let is_lost =
+                    matches!(error, PullError::NoAnswer { .. } | PullError::Broken { .. });
+                if let Some(chain) = self.chain.as_mut().filter(|own| own.is_kept_there && is_lost)
+                {
+                    (chain.next, chain.is_kept_there) = (None, false);
+                    chain.alike.clear();
+                }
+                Err(error)
+            }
         }
     }
 
@@ -427,6 +440,7 @@ impl Puller {
             && !batch.records.is_empty()
             && batch.records.iter().all(is_old);
         chain.is_last = next.is_none() || is_past;
+        chain.is_kept_there |= next.is_some() && next == chain.next;
         if next.is_some() {
             chain.next = next;
         }

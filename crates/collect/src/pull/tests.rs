@@ -128,6 +128,37 @@ async fn a_page_that_names_itself_is_no_next_page() {
     assert_eq!(puller.step().await.unwrap(), Step::Idle);
 }
 
+/// As `medallion`, a TAXII server, has it: one token for all pages, and each is handed out once.
+#[tokio::test]
+async fn a_server_may_keep_the_place_under_one_token() {
+    let file = FILE.replace("{next_url: {body: next}}", "{token: {at: next, query: t}}");
+    let page = |id: u32| reply(200, &[], &format!("{{\"data\":[{{\"id\":{id}}}],\"next\":\"k\"}}"));
+    let broken = reply(500, &[], "");
+    let last = reply(200, &[], "{\"data\":[{\"id\":4}]}");
+    let (mut puller, http) =
+        puller(&file, &[page(1), page(2), page(3), broken, page(1), page(2), page(3), last]);
+    let (mut ids, mut errors) = (Vec::new(), 0);
+    loop {
+        match puller.step().await {
+            Ok(Step::Piece(piece)) => {
+                ids.extend(piece.records.iter().map(|one| one.bytes.clone()));
+                puller.took(piece.records.len());
+            }
+            Ok(Step::Window) => {}
+            Ok(Step::Idle) => break,
+            Err(error) => {
+                assert!(error.wait(1).is_some(), "{error}");
+                errors += 1;
+            }
+        }
+    }
+    let ids: Vec<_> = ids.iter().map(|one| String::from_utf8_lossy(one).into_owned()).collect();
+    assert_eq!(ids, ["{\"id\":1}", "{\"id\":2}", "{\"id\":3}", "{\"id\":4}"]);
+    assert_eq!(errors, 1);
+    let tokens: Vec<_> = http.asked().iter().map(|line| line.contains("t=k")).collect();
+    assert_eq!(tokens, [false, true, true, true, false, true, true, true]);
+}
+
 #[tokio::test]
 async fn answers_that_are_not_understood_are_errors() {
     for (body, reason) in [
