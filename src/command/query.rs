@@ -123,6 +123,27 @@ pub(crate) fn engine(lake: Arc<Lake>) -> Engine {
     Engine::new(lake, QuerySettings::default())
 }
 
+/// An engine over the lake of the settings. The project's lookup tables are read if the text asks
+/// any.
+async fn engine_of(
+    config: &Path,
+    settings: QuerySettings,
+    text: &str,
+    output: Output,
+) -> Result<Engine, Problem> {
+    let host = Host::open(config)?;
+    let lake = host.lake()?;
+    let engine = Engine::new(Arc::clone(&lake) as _, settings);
+    if !text.contains("lookup") {
+        return Ok(engine);
+    }
+    let project = host.project();
+    for (_, report) in serve::refresh_lookups(&lake, &project.lookups, SystemClock.now()).await? {
+        output::problem(&report, output);
+    }
+    Ok(engine.with_lookups(Arc::new(serve::Asked(Arc::clone(&project.lookups)))))
+}
+
 pub(crate) async fn search(
     args: &SearchArgs,
     config: &Path,
@@ -133,7 +154,7 @@ pub(crate) async fn search(
     if args.no_index {
         settings.index_from_bytes = None;
     }
-    let engine = Engine::new(lake(config)?, settings);
+    let engine = engine_of(config, settings, &args.line, output).await?;
     if output == Output::Table && output::is_terminal() {
         tell_if_big(&engine, &args.line, &range).await?;
     }
@@ -185,7 +206,7 @@ fn explain(scanned: &Scanned, output: Output) {
 }
 
 pub(crate) async fn sql(args: &SqlArgs, config: &Path, output: Output) -> Result<u8, Problem> {
-    let engine = Engine::new(lake(config)?, args.limits.settings());
+    let engine = engine_of(config, args.limits.settings(), &args.query, output).await?;
     let (rows, scanned) = engine.sql_counted(&args.query).await?;
     print(&rows, output);
     if args.explain {

@@ -390,6 +390,13 @@ pub const SEARCH_TERMS_MAX: usize = 1000;
 /// How deeply a search line's parentheses may nest: each level costs stack.
 pub const SEARCH_DEPTH_MAX: usize = 50;
 
+/// How much memory a regular expression of a search may compile to: some hundred times what a long one
+/// needs.
+pub const SEARCH_REGEX_BYTES_MAX: usize = 4 << 20;
+
+/// How deeply the groups of a search's regular expression may nest.
+pub const SEARCH_REGEX_DEPTH_MAX: u32 = 100;
+
 /// By how much events of one correlation may come out of order before it decides without them,
 /// where the rule does not say: a minute covers collectors that batch, and delays an alert no more.
 pub const CORRELATION_LATENESS_SECONDS_DEFAULT: u64 = 60;

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod api;
+mod asked;
 mod backtest;
 mod batcher;
 mod bucket_lane;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
 pub use api::{Ingest, IngestRoute, Protocol, Secret, Token};
+pub use asked::Asked;
 pub use backtest::backtest;
 pub use bucket_lane::BucketSpec;
 pub use cold_replay::{ColdReplay, ColdReplayed, replay_cold};

@@ -92,6 +92,36 @@ impl Wanted {
         Self::all(tokens.chain(grams.into_iter().map(|gram| Self::Key(Key::Gram(gram)))))
     }
 
+    /// As [`Self::text`], of a part of a value: numbers are indexed as a whole, so a text that one may
+    /// be spelled with says nothing.
+    pub(crate) fn part(text: impl AsRef<[u8]>, left: bool, right: bool) -> Self {
+        let bytes = text.as_ref();
+        let spells = |byte: &u8| byte.is_ascii_digit() || b".+-eE".contains(byte);
+        let dots = bytes.iter().filter(|byte| **byte == b'.').count();
+        if dots < 2 && bytes.iter().all(spells) {
+            return Self::Anything;
+        }
+        Self::text(bytes, left, right)
+    }
+
+    /// Whether a text has what is wanted.
+    #[cfg(test)]
+    pub(crate) fn is_met_by(&self, text: &[u8]) -> bool {
+        #[derive(Default)]
+        struct Found(std::collections::HashSet<Key>);
+        impl Sink for Found {
+            fn token(&mut self, hash: u64) {
+                self.0.insert(Key::Token(hash));
+            }
+            fn gram(&mut self, gram: u32) {
+                self.0.insert(Key::Gram(gram));
+            }
+        }
+        let mut found = Found::default();
+        scan(text, &mut found);
+        self.holds(&|key| found.0.contains(&key))
+    }
+
     /// A number, however it is written.
     pub(crate) fn number(number: f64) -> Self {
         number_key(number).map_or(Self::Anything, |hash| Self::Key(Key::Token(hash)))
@@ -285,28 +315,12 @@ fn commonness(gram: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use proptest::prelude::*;
 
     use super::*;
 
-    #[derive(Default)]
-    struct Found(HashSet<Key>);
-
-    impl Sink for Found {
-        fn token(&mut self, hash: u64) {
-            self.0.insert(Key::Token(hash));
-        }
-        fn gram(&mut self, gram: u32) {
-            self.0.insert(Key::Gram(gram));
-        }
-    }
-
     fn holds(text: &str, wanted: &Wanted) -> bool {
-        let mut found = Found::default();
-        scan(text.as_bytes(), &mut found);
-        wanted.holds(&|key| found.0.contains(&key))
+        wanted.is_met_by(text.as_bytes())
     }
 
     #[test]

@@ -27,10 +27,12 @@ use super::{
     error::{Excerpt, QueryError, nearest},
     explain::{first_line, plan_error, syntax},
     functions::{Kind, RowFunction},
+    lookup::{LookupFunction, Lookups, NoLookups},
     names,
     plan::Planner,
     provider::{IndexUse, LakeTable},
     report::{ScanReport, Scanned, bytes_scanned},
+    scalar::ScalarFunction,
     search,
 };
 use crate::{
@@ -120,13 +122,25 @@ pub struct FoundEvent {
 pub struct Engine {
     catalog: Arc<dyn Catalog>,
     settings: QuerySettings,
+    lookups: Arc<dyn Lookups>,
 }
 
 impl Engine {
     /// An engine over these tables.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, settings: QuerySettings) -> Self {
-        Self { catalog, settings }
+        Self { catalog, settings, lookups: Arc::new(NoLookups) }
+    }
+
+    /// The same engine, which knows these lookup tables.
+    #[must_use]
+    pub fn with_lookups(self, lookups: Arc<dyn Lookups>) -> Self {
+        Self { lookups, ..self }
+    }
+
+    /// The lookup tables.
+    pub(super) fn lookups(&self) -> &Arc<dyn Lookups> {
+        &self.lookups
     }
 
     /// Answers one `SELECT`, `WITH … SELECT`, `EXPLAIN` or `EXPLAIN COST`.
@@ -265,7 +279,7 @@ impl Engine {
         IndexUse { from_bytes, report: Arc::clone(report) }
     }
 
-    async fn chosen(
+    pub(super) async fn chosen(
         &self,
         search: &search::Search,
         text: &str,
@@ -322,6 +336,10 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, runtime);
         context.register_udf(RowFunction::udf(Kind::Rest));
         context.register_udf(RowFunction::udf(Kind::JsonGet));
+        context.register_udf(LookupFunction::udf(&self.lookups));
+        for function in ScalarFunction::all() {
+            context.register_udf(function);
+        }
         Ok(context)
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, AsArray, BooleanArray, StringArray, StringBuilder},
+    array::{Array as _, ArrayRef, AsArray, BooleanArray, StringArray, StringBuilder},
     compute::cast,
     datatypes::DataType,
 };
@@ -21,13 +21,14 @@ use datafusion::{
 };
 
 use super::{
-    hits::{mark_field, mark_word},
+    hits::{mark_any, mark_field, mark_word},
     json,
+    regexp::Regexp,
     search::{
         ast::{Node, Test, Word},
         eval,
     },
-    shape::{Edit, Rebuild, Shape, value_at},
+    shape::{Edit, Rebuild, Shape, value_at, with_fields},
 };
 
 /// `rest(json, 'a', 'b')`: what stands at `a.b` in a JSON text, as text.
@@ -41,6 +42,11 @@ pub(crate) enum Kind {
     /// Whether a word is in any of the columns.
     HasWord {
         word: Word,
+        shapes: Vec<Shape>,
+    },
+    /// Whether a value in any of the columns passes.
+    AnyPasses {
+        test: Test,
         shapes: Vec<Shape>,
     },
     /// Whether a value of the column passes.
@@ -57,6 +63,16 @@ pub(crate) enum Kind {
     Edited(Edit),
     /// The value as a person would write it.
     Text(Shape),
+    /// An event, as JSON, with other values of these fields; without those that are null.
+    With {
+        names: Vec<String>,
+        shapes: Vec<Shape>,
+    },
+    /// What a group of the expression holds.
+    Capture {
+        regexp: Regexp,
+        group: String,
+    },
     Rest,
     JsonGet,
 }
@@ -76,11 +92,14 @@ impl RowFunction {
     pub(crate) fn udf(kind: Kind) -> ScalarUDF {
         let name = match kind {
             Kind::HasWord { .. } => "has_word",
+            Kind::AnyPasses { .. } => "any_passes",
             Kind::FieldPasses { .. } => "field_passes",
             Kind::EventPasses(_) => "event_passes",
             Kind::Event(_) => "event",
             Kind::Edited(_) => "edited",
             Kind::Text(_) => "text_of",
+            Kind::With { .. } => "with_fields",
+            Kind::Capture { .. } => "capture",
             Kind::Rest => REST_FUNCTION,
             Kind::JsonGet => JSON_GET_FUNCTION,
         };
@@ -126,15 +145,20 @@ impl ScalarUDFImpl for RowFunction {
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
         match self.kind {
-            Kind::HasWord { .. } | Kind::FieldPasses { .. } | Kind::EventPasses(_) => {
-                Ok(DataType::Boolean)
-            }
+            Kind::HasWord { .. }
+            | Kind::AnyPasses { .. }
+            | Kind::FieldPasses { .. }
+            | Kind::EventPasses(_) => Ok(DataType::Boolean),
             Kind::Rest | Kind::JsonGet if args.len() < 2 => {
                 plan_err!("`{0}` needs a JSON text and a path: `{0}(_rest, 'name')`", self.name)
             }
-            Kind::Rest | Kind::JsonGet | Kind::Event(_) | Kind::Edited(_) | Kind::Text(_) => {
-                Ok(DataType::Utf8)
-            }
+            Kind::Rest
+            | Kind::JsonGet
+            | Kind::Event(_)
+            | Kind::Edited(_)
+            | Kind::Text(_)
+            | Kind::With { .. }
+            | Kind::Capture { .. } => Ok(DataType::Utf8),
         }
     }
 
@@ -142,17 +166,10 @@ impl ScalarUDFImpl for RowFunction {
         let rows = args.number_rows;
         match &self.kind {
             Kind::HasWord { word, shapes } => {
-                let mut hits = vec![false; rows];
-                for (array, shape) in args.args.into_iter().zip(shapes) {
-                    if is_null(&array) {
-                        continue;
-                    }
-                    mark_word(&array.into_array(rows)?, shape, word, &mut hits);
-                    if !hits.contains(&false) {
-                        break;
-                    }
-                }
-                Ok(booleans(hits))
+                mark(args, shapes, |array, shape, hits| mark_word(array, shape, word, hits))
+            }
+            Kind::AnyPasses { test, shapes } => {
+                mark(args, shapes, |array, shape, hits| mark_any(array, shape, test, hits))
             }
             Kind::FieldPasses { test, shape, path } => {
                 let mut hits = vec![false; rows];
@@ -188,6 +205,29 @@ impl ScalarUDFImpl for RowFunction {
             Kind::Text(shape) => {
                 let array = first(args)?.into_array(rows)?;
                 Ok(strings((0..rows).map(|row| display_at(&array, shape, row)).collect()))
+            }
+            Kind::With { names, shapes } => {
+                let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+                let Some((events, values)) = arrays.split_first() else {
+                    return exec_err!("an event is missing");
+                };
+                let events = cast(events, &DataType::Utf8)?;
+                let texts = events.as_string::<i32>();
+                let with = |row: usize| {
+                    let event = json::parse_object(texts.is_valid(row).then(|| texts.value(row))?)?;
+                    let fields = names.iter().zip(values.iter().zip(shapes));
+                    let fields = fields
+                        .map(|(name, (array, shape))| (name.as_str(), value_at(array, shape, row)));
+                    let mut out = String::new();
+                    with_fields(event, fields).write_json(&mut out);
+                    Some(out)
+                };
+                Ok(strings((0..rows).map(with).collect()))
+            }
+            Kind::Capture { regexp, group } => {
+                let texts = texts(first(args)?, rows)?;
+                let captured = |text: Option<&str>| Some(regexp.capture(text?, group)?.to_owned());
+                Ok(strings(texts.iter().map(captured).collect()))
             }
             Kind::Rest | Kind::JsonGet => self.extract(args),
         }
@@ -240,6 +280,26 @@ fn extract<'t>(text: &'t str, path: &[&str]) -> Option<Cow<'t, str>> {
 /// A cell as a person would write it.
 pub(crate) fn display_at(array: &ArrayRef, shape: &Shape, row: usize) -> Option<String> {
     value_at(array, shape, row)?.display().map(Cow::into_owned)
+}
+
+/// The rows that are marked in any of the columns.
+fn mark(
+    args: ScalarFunctionArgs,
+    shapes: &[Shape],
+    mark: impl Fn(&ArrayRef, &Shape, &mut [bool]),
+) -> Result<ColumnarValue> {
+    let rows = args.number_rows;
+    let mut hits = vec![false; rows];
+    for (array, shape) in args.args.into_iter().zip(shapes) {
+        if is_null(&array) {
+            continue;
+        }
+        mark(&array.into_array(rows)?, shape, &mut hits);
+        if !hits.contains(&false) {
+            break;
+        }
+    }
+    Ok(booleans(hits))
 }
 
 fn first(args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -46,6 +46,24 @@ pub(crate) fn mark_word(array: &ArrayRef, shape: &Shape, word: &Word, hits: &mut
     }
 }
 
+/// Marks the rows of a column in which any value passes a test, however deep inside.
+pub(crate) fn mark_any(array: &ArrayRef, shape: &Shape, test: &Test, hits: &mut [bool]) {
+    match shape {
+        Shape::List(member) => {
+            if let Some(list) = array.as_list_opt::<i32>() {
+                mark_list(list, hits, |inner| mark_any(list.values(), member, test, inner));
+            }
+        }
+        Shape::Struct(members) => mark_struct(array, members, hits, |column, shape, inner| {
+            mark_any(column, shape, test, inner);
+        }),
+        _ => mark_rows(array, hits, |row| {
+            value_at(array, shape, row)
+                .is_some_and(|value| any_scalar(&value, &mut |scalar| passes(test, scalar)))
+        }),
+    }
+}
+
 /// Marks the rows of a column in which a value passes a field's test: the column's own values, or
 /// what stands at `path` inside its JSON.
 pub(crate) fn mark_field(

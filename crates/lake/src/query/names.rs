@@ -26,9 +26,10 @@ use datafusion::sql::sqlparser::{
     tokenizer::Span,
 };
 
+pub(super) use self::syntax::{path_of, regroup};
 use self::{
     scope::{Lookup, Relation, Scope, column, is_alias, lookup, notice, rest_of},
-    syntax::{constraint, keyword, last_part, path_of, regroup},
+    syntax::{constraint, keyword, last_part},
 };
 use super::error::{Excerpt, QueryError, nearest};
 use crate::snapshot::TableSnapshot;

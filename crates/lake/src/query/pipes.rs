@@ -5,6 +5,8 @@
 //! plan. A command that changes fields of events changes their JSON and their columns alike, so that
 //! the commands after it see the same event whichever of the two they read.
 
+mod compute;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, TimeUnit};
@@ -15,12 +17,13 @@ use datafusion::{
     error::DataFusionError,
     functions::expr_fn::{coalesce, date_bin},
     functions_aggregate::{
-        expr_fn::{array_agg, avg, count, count_distinct, max, min, sum},
+        expr_fn::{array_agg, avg, count, count_distinct, max, median, min, stddev, sum},
         first_last::{first_value_udaf, last_value_udaf},
     },
     logical_expr::{
         AggregateUDF, Expr, ExprFunctionExt as _, SortExpr, expr::NullTreatment, lit, try_cast,
     },
+    prelude::SessionContext,
 };
 
 use super::{
@@ -46,24 +49,49 @@ pub(super) async fn run(
     pipes: Vec<Pipe>,
     limit: usize,
 ) -> Result<Rows, QueryError> {
-    let fields = named_fields(&pipes);
     let failed = |error: DataFusionError| planner.engine.failed(&error);
-    let Some(frame) = gather(planner, condition, &fields).map_err(failed)? else {
+    let Some(state) = state_after(planner, condition, &pipes).await? else {
         return Ok(Rows::Table { schema: Arc::new(Schema::empty()), batches: Vec::new() });
     };
-    let newest_first = vec![column(schema::TIME).sort(false, false)];
-    let shown = vec![schema::TIME.to_owned(), schema::LOG_SOURCE.to_owned()];
-    let mut state =
-        State { planner, frame, order: newest_first, is_events: true, shown, is_cut: false };
-    for pipe in &pipes {
-        state.check(pipe)?;
-        state = state.apply(&pipe.command).map_err(failed)?;
-    }
     planner.engine.collect(state.finish(limit).map_err(failed)?, &planner.report).await
+}
+
+/// The rows that the commands make; `None` if there are no tables.
+async fn state_after<'p>(
+    planner: &'p Planner<'p>,
+    condition: &Node,
+    pipes: &[Pipe],
+) -> Result<Option<State<'p>>, QueryError> {
+    let fields = named_fields(pipes);
+    let failed = |error: DataFusionError| planner.engine.failed(&error);
+    let context = planner.engine.context()?;
+    let Some(frame) = gather(planner, &context, condition, &fields).map_err(failed)? else {
+        return Ok(None);
+    };
+    let order = vec![column(schema::TIME).sort(false, false)];
+    let shown = vec![schema::TIME.to_owned(), schema::LOG_SOURCE.to_owned()];
+    let mut state = State { planner, context, frame, order, is_events: true, shown, is_cut: false };
+    for pipe in pipes {
+        state.check(pipe)?;
+        state = match &pipe.command {
+            Command::Eval(formulas) => state.eval(formulas)?,
+            Command::Lookup { table, field, columns } => {
+                state.lookup(table, field, columns, pipe.at)?
+            }
+            Command::Join { keeps_all, on, search } => {
+                state.join(*keeps_all, on, search, pipe.at).await?
+            }
+            Command::Sql(statement) => state.sql(statement).await?,
+            command => state.apply(command).map_err(failed)?,
+        };
+    }
+    Ok(Some(state))
 }
 
 struct State<'p> {
     planner: &'p Planner<'p>,
+    /// What the frame belongs to.
+    context: SessionContext,
     frame: DataFrame,
     /// How the rows are ordered.
     order: Vec<SortExpr>,
@@ -78,17 +106,16 @@ struct State<'p> {
 /// The fields of events that the commands name, up to the one that makes other rows of them.
 fn named_fields(pipes: &[Pipe]) -> Vec<String> {
     let mut fields: Vec<String> = Vec::new();
-    let mut renamed: Vec<&str> = Vec::new();
+    let mut made: Vec<String> = Vec::new();
     for pipe in pipes {
-        for name in pipe.command.fields() {
+        let perhaps = pipe.command.fields_perhaps();
+        for name in pipe.command.fields().into_iter().chain(&perhaps) {
             let is_own = [schema::TIME, schema::LOG_SOURCE].contains(&name.as_str());
-            if !is_own && !renamed.contains(&name.as_str()) && !fields.contains(name) {
+            if !is_own && !made.contains(name) && !fields.contains(name) {
                 fields.push(name.clone());
             }
         }
-        if let Command::Rename(pairs) = &pipe.command {
-            renamed.extend(pairs.iter().map(|(_, to)| to.as_str()));
-        }
+        made.extend(pipe.command.makes());
         if pipe.command.ends_events() {
             break;
         }
@@ -99,15 +126,14 @@ fn named_fields(pipes: &[Pipe]) -> Vec<String> {
 /// The events of all tables as rows of one form; `None` if there are no tables.
 fn gather(
     planner: &Planner<'_>,
+    context: &SessionContext,
     condition: &Node,
     fields: &[String],
 ) -> Result<Option<DataFrame>, DataFusionError> {
-    let context =
-        planner.engine.context().map_err(|error| DataFusionError::Execution(error.to_string()))?;
     let types: Vec<DataType> = fields.iter().map(|field| common_type(planner, field)).collect();
     let mut all: Option<DataFrame> = None;
     for table in &planner.tables {
-        let frame = planner.filtered(&context, table, None, condition)?;
+        let frame = planner.filtered(context, table, None, condition)?;
         let mut columns =
             vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table).alias(EVENT)];
         for (field, data_type) in fields.iter().zip(&types) {
@@ -245,6 +271,11 @@ impl State<'_> {
                     date_bin(lit(span), column(schema::TIME), lit(origin)).alias(schema::TIME);
                 self.aggregate(vec![bin], aggregates, by)
             }
+            Command::Rex { field, regexp } => self.rex(field, regexp),
+            // These have places in the line, or other searches inside, and are met before.
+            Command::Eval(_) | Command::Lookup { .. } | Command::Join { .. } | Command::Sql(_) => {
+                Ok(self)
+            }
         }
     }
 
@@ -354,6 +385,14 @@ impl State<'_> {
                 .order_by(vec![field.clone().sort(true, false)])
                 .filter(field.clone().is_not_null())
                 .build()?,
+            AggregateFunction::List => array_agg(field.clone())
+                .order_by(
+                    has_time.then(|| column(schema::TIME).sort(true, false)).into_iter().collect(),
+                )
+                .filter(field.clone().is_not_null())
+                .build()?,
+            AggregateFunction::Median => median(number()),
+            AggregateFunction::StandardDeviation => stddev(number()),
             AggregateFunction::First => in_time(first_value_udaf())?,
             AggregateFunction::Last => in_time(last_value_udaf())?,
         };

@@ -24,7 +24,7 @@ use super::{
     report::ScanReport,
     search::{
         Search,
-        ast::{Command, FieldTest, Node},
+        ast::{Command, FieldTest, Node, Pipe},
         eval::UNSEARCHED,
     },
     shape::{Rebuild, Shape, shapes},
@@ -76,15 +76,7 @@ pub(super) fn column(name: &str) -> Expr {
 
 impl Planner<'_> {
     pub(super) async fn run(&self, search: Search, limit: usize) -> Result<Rows, QueryError> {
-        let Search { mut condition, pipes, .. } = search;
-        let mut pipes = pipes.into_iter().peekable();
-        // A `where` that comes first is part of the condition.
-        while let Some(pipe) = pipes.next_if(|pipe| matches!(pipe.command, Command::Where(_))) {
-            if let Command::Where(node) = pipe.command {
-                condition = Node::And(vec![condition, node]);
-            }
-        }
-        let pipes: Vec<_> = pipes.collect();
+        let (condition, pipes) = folded(search);
         if pipes.is_empty() {
             return self.newest(&condition, limit).await;
         }
@@ -204,6 +196,18 @@ impl Planner<'_> {
     }
 }
 
+/// The condition and the commands of a search. A `where` that comes first is part of the condition.
+pub(super) fn folded(search: Search) -> (Node, Vec<Pipe>) {
+    let Search { mut condition, pipes, .. } = search;
+    let mut pipes = pipes.into_iter().peekable();
+    while let Some(pipe) = pipes.next_if(|pipe| matches!(pipe.command, Command::Where(_))) {
+        if let Command::Where(node) = pipe.command {
+            condition = Node::And(vec![condition, node]);
+        }
+    }
+    (condition, pipes.collect())
+}
+
 /// The row's event as JSON.
 pub(super) fn event(table: &TableSnapshot) -> Expr {
     let columns = shapes(&table.schema);
@@ -262,17 +266,22 @@ fn condition(table: &TableSnapshot, node: &Node) -> Option<Expr> {
         }
         Node::Not(inner) => Some(condition(table, inner).map_or_else(|| lit(false), not)),
         Node::Word(word) => {
-            let columns = shapes(&table.schema);
-            let searched: Vec<_> = columns
-                .into_iter()
-                .filter(|(name, _)| !UNSEARCHED.contains(&name.as_str()))
-                .collect();
-            let args = searched.iter().map(|(name, _)| column(name)).collect();
-            let shapes = searched.into_iter().map(|(_, shape)| shape).collect();
+            let (args, shapes) = searched(table);
             Some(RowFunction::call(Kind::HasWord { word: word.clone(), shapes }, args))
+        }
+        Node::AnyField(test) => {
+            let (args, shapes) = searched(table);
+            Some(RowFunction::call(Kind::AnyPasses { test: test.clone(), shapes }, args))
         }
         Node::Field(test) => Some(field_condition(table, test)),
     }
+}
+
+/// The columns that words are looked for in.
+fn searched(table: &TableSnapshot) -> (Vec<Expr>, Vec<Shape>) {
+    let columns = shapes(&table.schema).into_iter();
+    let columns = columns.filter(|(name, _)| !UNSEARCHED.contains(&name.as_str()));
+    columns.map(|(name, shape)| (column(&name), shape)).unzip()
 }
 
 /// A field is looked for in its column, and in `_rest` too: its value may have had another type.

@@ -2,9 +2,12 @@
 
 pub(crate) mod ast;
 mod commands;
+mod computing;
 pub(crate) mod eval;
+pub(crate) mod formula;
 mod lex;
 mod parse;
+mod values;
 
 pub(crate) use ast::Search;
 pub(crate) use commands::COMMANDS;

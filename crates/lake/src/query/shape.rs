@@ -195,6 +195,20 @@ impl Edit {
     }
 }
 
+/// The event with other values of fields, and without those that have none.
+pub(crate) fn with_fields<'a, 'n>(
+    event: Object<'a>,
+    fields: impl Iterator<Item = (&'n str, Option<Value<'a>>)>,
+) -> Object<'a> {
+    fields.fold(event, |event, (name, value)| {
+        let mut event = remove(event, name);
+        if let Some(value) = value {
+            event.push(name.to_owned(), value);
+        }
+        event
+    })
+}
+
 /// The object without a field: a key of that whole name, or nested by its dots, in members of lists
 /// too.
 fn remove<'a>(object: Object<'a>, field: &str) -> Object<'a> {

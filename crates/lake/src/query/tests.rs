@@ -1,7 +1,10 @@
 //! A lake written by hand, file by file, and what queries make of it.
 
+mod claims;
+mod detections;
 mod differential;
 mod guards;
+mod language;
 mod render;
 mod search;
 mod sql;

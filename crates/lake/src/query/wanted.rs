@@ -12,6 +12,7 @@ use datafusion::{
 use super::{
     functions::{Kind, RowFunction},
     pattern::Pattern,
+    regexp::wanted_of_sql,
     search::ast::{Number, Test, ValueTest, Word},
     shape::{Shape, shapes},
 };
@@ -30,6 +31,16 @@ fn of_expr(schema: &Schema, expr: &Expr) -> Wanted {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
             Wanted::any([of_expr(schema, left), of_expr(schema, right)])
         }
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: op @ (Operator::RegexMatch | Operator::RegexIMatch),
+            right,
+        }) => match literal(right) {
+            Some(source) if is_text_column(schema, left) => {
+                wanted_of_sql(source, *op == Operator::RegexIMatch)
+            }
+            _ => Wanted::Anything,
+        },
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
             match (literal(left), literal(right)) {
                 (None, Some(text)) => equal(schema, left, text),
@@ -41,6 +52,7 @@ fn of_expr(schema: &Schema, expr: &Expr) -> Wanted {
             literal(member).map_or(Wanted::Anything, |text| equal(schema, &list.expr, text))
         })),
         Expr::Like(like) if !like.negated && like.escape_char.is_none() => of_like(schema, like),
+        Expr::ScalarFunction(call) if call.func.name() == "regexp_like" => of_regex(schema, call),
         Expr::ScalarFunction(call) => of_call(call),
         _ => Wanted::Anything,
     }
@@ -81,12 +93,23 @@ fn of_like(schema: &Schema, like: &Like) -> Wanted {
     )
 }
 
+/// `regexp_like(column, 'expression')`, without flags.
+fn of_regex(schema: &Schema, call: &ScalarFunction) -> Wanted {
+    match call.args.as_slice() {
+        [value, source] if is_text_column(schema, value) => {
+            literal(source).map_or(Wanted::Anything, |source| wanted_of_sql(source, false))
+        }
+        _ => Wanted::Anything,
+    }
+}
+
 fn of_call(call: &ScalarFunction) -> Wanted {
     let Some(function) = call.func.inner().downcast_ref::<RowFunction>() else {
         return Wanted::Anything;
     };
     match function.kind() {
         Kind::HasWord { word, .. } => of_word(word),
+        Kind::AnyPasses { test, .. } => of_test(test),
         Kind::FieldPasses { test, .. } => {
             let is_indexed = call.args.first().and_then(root).is_some_and(is_indexed);
             if is_indexed { of_test(test) } else { Wanted::Anything }
@@ -104,7 +127,11 @@ fn of_test(test: &Test) -> Wanted {
         Test::Exists => Wanted::Anything,
         Test::Any(tests) => Wanted::any(tests.iter().map(|test| match test {
             ValueTest::Is(pattern, number) => with_number(pattern, *number),
-            ValueTest::Compare(..) => Wanted::Anything,
+            ValueTest::Word(word) => of_word(word),
+            ValueTest::Regexp(regexp) => regexp.wanted().clone(),
+            ValueTest::Compare(..) | ValueTest::Range(..) | ValueTest::Network(..) => {
+                Wanted::Anything
+            }
         })),
     }
 }
@@ -112,8 +139,10 @@ fn of_test(test: &Test) -> Wanted {
 #[expect(clippy::cast_precision_loss, reason = "numbers are indexed as floats")]
 fn with_number(pattern: &Pattern, number: Option<Number>) -> Wanted {
     let last = pattern.texts().count().saturating_sub(1);
+    // A whole number is looked up as one; behind a wildcard it may be a part of another.
+    let of = if last == 0 { Wanted::text } else { Wanted::part };
     let texts = pattern.texts().enumerate();
-    let texts = Wanted::all(texts.map(|(at, text)| Wanted::text(text, at == 0, at == last)));
+    let texts = Wanted::all(texts.map(|(at, text)| of(text, at == 0, at == last)));
     match number {
         None => texts,
         Some(Number::Int(number)) => Wanted::any([texts, Wanted::number(number as f64)]),

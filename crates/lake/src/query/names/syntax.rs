@@ -62,7 +62,7 @@ pub(super) fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstra
 }
 
 /// The names of `a.b.c`, `a['b']['c']` and mixtures.
-pub(super) fn path_of(expr: &Expr) -> Option<Vec<Ident>> {
+pub(in crate::query) fn path_of(expr: &Expr) -> Option<Vec<Ident>> {
     match expr {
         Expr::Identifier(ident) => Some(vec![ident.clone()]),
         Expr::CompoundIdentifier(path) => Some(path.clone()),
@@ -108,7 +108,7 @@ pub(super) fn name_of(access: &AccessExpr) -> Option<Ident> {
 
 /// Moves the names that follow a name into it (`t.tags[1]` is the column `t.tags`, then `[1]`), and
 /// makes keys of all others: they would be taken for names of columns.
-pub(super) fn regroup(root: &mut Expr, access_chain: &mut Vec<AccessExpr>) {
+pub(in crate::query) fn regroup(root: &mut Expr, access_chain: &mut Vec<AccessExpr>) {
     if let Some(mut path) = path_of(root) {
         let names = access_chain.iter().map_while(name_of).count();
         path.extend(access_chain.drain(..names).filter_map(|access| name_of(&access)));

@@ -1,8 +1,11 @@
 //! A search line as understood: a condition over events, and what is done with what it finds.
 
+use std::net::IpAddr;
+
 use base::Timestamp;
 
-use crate::query::pattern::Pattern;
+use super::formula::{Formula, Statement};
+use crate::query::{network::Network, pattern::Pattern, regexp::Regexp};
 
 /// A whole search line.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +34,8 @@ pub(crate) enum Node {
     Word(Word),
     /// A test of one field.
     Field(FieldTest),
+    /// A test that a value of any field passes.
+    AnyField(Test),
 }
 
 /// A word or phrase.
@@ -64,6 +69,14 @@ pub(crate) enum ValueTest {
     Is(Pattern, Option<Number>),
     /// It is larger or smaller.
     Compare(Comparison, Operand),
+    /// It is not before the first and not behind the last; without one it has no bound there.
+    Range(Option<(Comparison, Operand)>, Option<(Comparison, Operand)>),
+    /// The expression is found in it.
+    Regexp(Regexp),
+    /// It is an address of the network, or this text.
+    Network(Network, Pattern),
+    /// The word is in it.
+    Word(Word),
 }
 
 /// How two values are compared.
@@ -91,6 +104,8 @@ impl Comparison {
 pub(crate) enum Operand {
     Number(Number),
     Time(Timestamp),
+    /// Comes from ranges only.
+    Address(IpAddr),
 }
 
 /// A number as it was written.
@@ -159,6 +174,16 @@ pub(crate) enum Command {
     Dedup(Vec<String>),
     /// One row for each span of time (and set of values).
     Timechart { span_micros: i64, aggregates: Vec<Aggregate>, by: Vec<String> },
+    /// Fields that are computed, one after the other.
+    Eval(Vec<(String, Formula)>),
+    /// A field for each named group of the expression.
+    Rex { field: String, regexp: Regexp },
+    /// Columns of a lookup table's row, and the fields that they become; all if none is named.
+    Lookup { table: String, field: String, columns: Vec<(String, String)> },
+    /// The fields of rows that another search makes.
+    Join { keeps_all: bool, on: Vec<String>, search: Box<Search> },
+    /// The rows of a statement over the rows so far.
+    Sql(Statement),
 }
 
 impl Command {
@@ -173,13 +198,51 @@ impl Command {
             Self::Stats { aggregates, by } | Self::Timechart { aggregates, by, .. } => {
                 aggregates.iter().filter_map(|one| one.field.as_ref()).chain(by).collect()
             }
-            Self::Where(_) | Self::Drop(_) | Self::Head(_) | Self::Tail(_) => Vec::new(),
+            Self::Eval(formulas) => {
+                let before = |at: usize| formulas.iter().take(at).map(|(name, _)| name);
+                let read = formulas.iter().enumerate().flat_map(|(at, (_, formula))| {
+                    formula
+                        .fields
+                        .iter()
+                        .filter(move |field| !before(at).any(|name| name == *field))
+                });
+                read.collect()
+            }
+            Self::Rex { field, .. } | Self::Lookup { field, .. } => vec![field],
+            Self::Join { on, .. } => on.iter().collect(),
+            Self::Where(_) | Self::Drop(_) | Self::Head(_) | Self::Tail(_) | Self::Sql(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// What it reads if it is there: the fields that `rex` may leave as they are, the names in a
+    /// statement, of which some are its own.
+    pub(crate) fn fields_perhaps(&self) -> Vec<String> {
+        match self {
+            Self::Rex { regexp, .. } => regexp.groups().into_iter().map(str::to_owned).collect(),
+            Self::Sql(statement) => statement.fields.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The fields that it makes, as far as it says.
+    pub(crate) fn makes(&self) -> Vec<String> {
+        match self {
+            Self::Rename(pairs) => pairs.iter().map(|(_, to)| to.clone()).collect(),
+            Self::Eval(formulas) => formulas.iter().map(|(name, _)| name.clone()).collect(),
+            Self::Rex { regexp, .. } => regexp.groups().into_iter().map(str::to_owned).collect(),
+            Self::Lookup { columns, .. } => columns.iter().map(|(_, name)| name.clone()).collect(),
+            _ => Vec::new(),
         }
     }
 
     /// Whether it makes other rows of the events, with columns of its own.
     pub(crate) const fn ends_events(&self) -> bool {
-        matches!(self, Self::Stats { .. } | Self::Timechart { .. } | Self::Top { .. })
+        matches!(
+            self,
+            Self::Stats { .. } | Self::Timechart { .. } | Self::Top { .. } | Self::Sql(_)
+        )
     }
 }
 
@@ -217,23 +280,33 @@ pub(crate) enum AggregateFunction {
     Min,
     Max,
     Values,
+    List,
     First,
     Last,
+    Median,
+    StandardDeviation,
 }
 
 impl AggregateFunction {
     /// The names, as written.
-    pub(crate) const NAMES: [(&'static str, Self); 11] = [
+    pub(crate) const NAMES: [(&'static str, Self); 18] = [
         ("count", Self::Count),
         ("dc", Self::DistinctCount),
         ("distinct_count", Self::DistinctCount),
+        ("dcount", Self::DistinctCount),
         ("sum", Self::Sum),
         ("avg", Self::Average),
         ("mean", Self::Average),
         ("min", Self::Min),
         ("max", Self::Max),
         ("values", Self::Values),
+        ("make_set", Self::Values),
+        ("list", Self::List),
+        ("make_list", Self::List),
         ("first", Self::First),
         ("last", Self::Last),
+        ("median", Self::Median),
+        ("stdev", Self::StandardDeviation),
+        ("stddev", Self::StandardDeviation),
     ];
 }

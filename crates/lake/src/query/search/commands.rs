@@ -10,17 +10,33 @@ use crate::{
 };
 
 /// The commands that may stand after a `|`.
-pub(crate) const COMMANDS: [&str; 13] = [
+pub(crate) const COMMANDS: [&str; 29] = [
     "count",
     "dedup",
+    "distinct",
+    "eval",
+    "extend",
     "fields",
     "head",
+    "join",
+    "limit",
+    "lookup",
+    "order",
+    "project",
+    "project-away",
+    "project-rename",
     "rare",
+    "regex",
     "rename",
+    "rex",
+    "search",
     "sort",
+    "sql",
     "stats",
+    "summarize",
     "table",
     "tail",
+    "take",
     "timechart",
     "top",
     "where",
@@ -32,19 +48,57 @@ const ROWS_DEFAULT: usize = 10;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 impl Parser<'_> {
-    /// One command with its arguments; the `|` has been read.
-    pub(super) fn pipe(&mut self) -> Result<Pipe, QueryError> {
+    /// One command with its arguments; the `|` has been read. Some are short for two.
+    pub(super) fn pipe(&mut self, pipes: &mut Vec<Pipe>) -> Result<(), QueryError> {
         self.cursor.skip_space();
         let at = self.cursor.at;
         let name = self.cursor.word(false).text();
         let command = match name.as_str() {
-            "where" => Command::Where(self.where_condition()?),
-            "fields" | "table" => self.fields()?,
-            "sort" => Command::Sort(self.sort_keys()?),
-            "head" => Command::Head(self.row_count()?),
+            "distinct" => {
+                let names = self.names(at)?;
+                pipes.push(Pipe { command: Command::Dedup(names.clone()), at });
+                Command::Keep(names)
+            }
+            "top" if self.is_top_by() => {
+                let count = self.optional_count()?.unwrap_or(ROWS_DEFAULT);
+                self.cursor.eat_keyword("by", true);
+                pipes.push(Pipe { command: Command::Sort(self.sort_keys(true)?), at });
+                Command::Head(count)
+            }
+            _ => match self.computing(&name)? {
+                Some(command) => command,
+                None => self.shaping(name, at)?,
+            },
+        };
+        pipes.push(Pipe { command, at });
+        Ok(())
+    }
+
+    /// Whether Kusto's `top 5 by x` is next.
+    fn is_top_by(&self) -> bool {
+        let mut ahead = self.cursor.clone();
+        ahead.skip_space();
+        while ahead.peek().is_some_and(|c| c.is_ascii_digit()) {
+            ahead.bump();
+        }
+        ahead.eat_keyword("by", true)
+    }
+
+    /// The commands that choose rows and columns, and count.
+    fn shaping(&mut self, name: String, at: usize) -> Result<Command, QueryError> {
+        Ok(match name.as_str() {
+            "where" => Command::Where(self.command_condition("where", true)?),
+            "search" => Command::Where(self.command_condition("search", false)?),
+            "fields" | "table" | "project" => self.fields()?,
+            "project-away" => Command::Drop(self.names(at)?),
+            "sort" | "order" => {
+                let is_kusto = self.cursor.eat_keyword("by", true);
+                Command::Sort(self.sort_keys(is_kusto)?)
+            }
+            "head" | "take" | "limit" => Command::Head(self.row_count()?),
             "tail" => Command::Tail(self.row_count()?),
             "count" => self.count(at)?,
-            "stats" => {
+            "stats" | "summarize" => {
                 let aggregates = self.aggregates(at)?;
                 let by = self.by()?;
                 self.check_columns(at, &aggregates, by.iter().map(String::as_str))?;
@@ -56,12 +110,12 @@ impl Parser<'_> {
                 self.check_columns(at, &[Aggregate::rows()], fields.iter().map(String::as_str))?;
                 Command::Top { count, fields, rarest: name == "rare" }
             }
-            "rename" => Command::Rename(self.renames(at)?),
+            "rename" => Command::Rename(self.renames(at, false)?),
+            "project-rename" => Command::Rename(self.renames(at, true)?),
             "dedup" => Command::Dedup(self.names(at)?),
             "timechart" => self.timechart(at)?,
             _ => return Err(self.unknown(name, at)),
-        };
-        Ok(Pipe { command, at })
+        })
     }
 
     fn unknown(&self, name: String, at: usize) -> QueryError {
@@ -70,7 +124,7 @@ impl Parser<'_> {
         QueryError::UnknownPipe { name, at, near }
     }
 
-    fn argument_error(&self, at: usize, message: &str, help: &str) -> QueryError {
+    pub(super) fn argument_error(&self, at: usize, message: &str, help: &str) -> QueryError {
         QueryError::Pipe {
             message: message.to_owned(),
             at: Excerpt::at_byte(self.cursor.text, at),
@@ -89,7 +143,7 @@ impl Parser<'_> {
     }
 
     /// Names divided by commas or spaces, at least one, up to a `|` or `by`.
-    fn names(&mut self, at: usize) -> Result<Vec<String>, QueryError> {
+    pub(super) fn names(&mut self, at: usize) -> Result<Vec<String>, QueryError> {
         let mut names: Vec<String> = Vec::new();
         while !self.cursor.is_at_end() && !self.at_word("by") {
             self.count_term()?;
@@ -113,7 +167,7 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    fn field_name(&mut self) -> Result<String, QueryError> {
+    pub(super) fn field_name(&mut self) -> Result<String, QueryError> {
         let (name, at) = self.cursor.name()?;
         if name.is_empty() {
             return Err(self.argument_error(
@@ -161,17 +215,23 @@ impl Parser<'_> {
         Ok(count.unwrap_or(ROWS_DEFAULT))
     }
 
-    fn sort_keys(&mut self) -> Result<Vec<SortKey>, QueryError> {
+    /// `-` in front, or `desc` behind, for the largest first; `falls`: that is so by itself.
+    fn sort_keys(&mut self, falls: bool) -> Result<Vec<SortKey>, QueryError> {
         let at = self.cursor.at;
         let mut keys = Vec::new();
         while !self.cursor.is_at_end() {
             self.count_term()?;
-            let descending = self.cursor.eat("-");
-            if !descending {
-                self.cursor.eat("+");
-            }
+            let minus = self.cursor.eat("-");
+            let rises = !minus && self.cursor.eat("+");
             self.cursor.skip_space();
             let field = if self.column_is_call() { self.call_text() } else { self.field_name()? };
+            let descending = if self.cursor.eat_keyword("desc", true) {
+                true
+            } else if self.cursor.eat_keyword("asc", true) {
+                false
+            } else {
+                minus || (falls && !rises)
+            };
             keys.push(SortKey { field, descending });
             self.cursor.eat(",");
         }
@@ -255,8 +315,14 @@ impl Parser<'_> {
         Ok(aggregates)
     }
 
+    /// `f(x) as y`, or Kusto's `y = f(x)`.
     fn aggregate(&mut self) -> Result<Aggregate, QueryError> {
-        let (word, at) = self.cursor.name()?;
+        let (mut word, mut at) = self.cursor.name()?;
+        let mut name_before = None;
+        if self.cursor.eat("=") {
+            name_before = Some(word);
+            (word, at) = self.cursor.name()?;
+        }
         let Some(function) = aggregate_function(&word) else {
             let names = AggregateFunction::NAMES.map(|(name, _)| name);
             let guess = nearest(&word, names).map(|near| format!("did you mean `{near}`? "));
@@ -270,7 +336,11 @@ impl Parser<'_> {
             return Err(self.argument_error(at, &format!("`{word}` needs a field"), &help));
         }
         let default = field.as_ref().map_or(word.clone(), |field| format!("{word}({field})"));
-        let name = if self.cursor.eat_keyword("as", true) { self.field_name()? } else { default };
+        let name = match name_before {
+            Some(name) => name,
+            None if self.cursor.eat_keyword("as", true) => self.field_name()?,
+            None => default,
+        };
         Ok(Aggregate { function, field, name })
     }
 
@@ -287,22 +357,28 @@ impl Parser<'_> {
         Ok(Some(name).filter(|name| !name.is_empty()))
     }
 
-    fn renames(&mut self, at: usize) -> Result<Vec<(String, String)>, QueryError> {
+    /// `old as new`, or Kusto's `new = old`.
+    fn renames(&mut self, at: usize, is_kusto: bool) -> Result<Vec<(String, String)>, QueryError> {
         let mut renames: Vec<(String, String)> = Vec::new();
         while !self.cursor.is_at_end() {
             self.count_term()?;
             self.cursor.skip_space();
             let from = if self.column_is_call() { self.call_text() } else { self.field_name()? };
-            if !self.cursor.eat_keyword("as", true) {
-                return Err(self.argument_error(
-                    self.cursor.at,
-                    "`as` was expected here",
-                    "write `rename old as new`",
-                ));
+            let is_there =
+                if is_kusto { self.cursor.eat("=") } else { self.cursor.eat_keyword("as", true) };
+            if !is_there {
+                let (word, help) = if is_kusto {
+                    ("=", "write `project-rename new = old`")
+                } else {
+                    ("as", "write `rename old as new`")
+                };
+                let message = format!("`{word}` was expected here");
+                return Err(self.argument_error(self.cursor.at, &message, help));
             }
             self.cursor.skip_space();
             let place = self.cursor.at;
             let to = self.field_name()?;
+            let (from, to) = if is_kusto { (to, from) } else { (from, to) };
             if renames.iter().any(|(other, _)| *other == from) {
                 let message = format!("`{from}` is named twice");
                 return Err(self.argument_error(place, &message, "leave one of them out"));

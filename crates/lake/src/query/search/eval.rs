@@ -1,10 +1,15 @@
 //! Decides plainly whether an event passes a condition: the meaning of the search language, and the
 //! authority that the tests hold the column-wise evaluation against.
 
+use std::net::IpAddr;
+
 use base::{FieldPath, Object, Timestamp, Value};
 
-use super::ast::{FieldTest, Node, Number, Operand, Test, ValueTest, Word};
-use crate::{query::json, schema};
+use super::ast::{Comparison, FieldTest, Node, Number, Operand, Test, ValueTest, Word};
+use crate::{
+    query::{json, network::address},
+    schema,
+};
 
 /// The members of an event that a word is not looked for in: they say where the event came from,
 /// not what happened, and `index:` chooses by them.
@@ -22,6 +27,10 @@ pub(crate) fn matches(node: &Node, event: &Object<'_>) -> bool {
             .iter()
             .filter(|(key, _)| !UNSEARCHED.contains(&key.as_ref()))
             .any(|(_, value)| any_scalar(value, &mut |scalar| word_passes(word, scalar))),
+        Node::AnyField(test) => event
+            .iter()
+            .filter(|(key, _)| !UNSEARCHED.contains(&key.as_ref()))
+            .any(|(_, value)| any_scalar(value, &mut |scalar| passes(test, scalar))),
         Node::Field(FieldTest { field, test }) => {
             let path = FieldPath::new(field.as_str());
             let mut found = |value: &Value<'_>| passes(test, value);
@@ -49,18 +58,44 @@ fn value_passes(test: &ValueTest, value: &Value<'_>) -> bool {
                 .is_some_and(|number| number_of(scalar).is_some_and(|value| value.equals(number)));
             equal || spelling(scalar).is_some_and(|text| pattern.matches_whole(&text))
         }
-        (ValueTest::Compare(comparison, Operand::Number(number)), scalar) => {
-            let value = match scalar {
-                Value::Text(text) => Number::parse(text.trim()),
-                other => number_of(other),
-            };
-            value.and_then(|value| value.compare(*number)).is_some_and(|o| comparison.holds(o))
+        (ValueTest::Compare(comparison, operand), value) => compares(*comparison, operand, value),
+        (ValueTest::Range(low, high), value) => [low, high]
+            .into_iter()
+            .flatten()
+            .all(|(comparison, operand)| compares(*comparison, operand, value)),
+        (ValueTest::Regexp(regexp), Value::Text(text)) => regexp.is_match(text),
+        (ValueTest::Regexp(regexp), scalar) => {
+            spelling(scalar).is_some_and(|text| regexp.is_match(&text))
         }
-        (ValueTest::Compare(comparison, Operand::Time(time)), Value::Text(text)) => {
-            Timestamp::parse(text).is_some_and(|value| comparison.holds(value.cmp(time)))
+        (ValueTest::Network(network, spelled), Value::Text(text)) => {
+            address(text).is_some_and(|address| network.contains(address))
+                || spelled.matches_whole(text)
         }
-        (ValueTest::Compare(_, Operand::Time(_)), _) => false,
+        (ValueTest::Network(..), _) => false,
+        (ValueTest::Word(word), scalar) => word_passes(word, scalar),
     }
+}
+
+/// Whether a value is that much larger or smaller.
+fn compares(comparison: Comparison, operand: &Operand, value: &Value<'_>) -> bool {
+    let order = match (operand, value) {
+        (Operand::Number(number), Value::Text(text)) => {
+            Number::parse(text.trim()).and_then(|value| value.compare(*number))
+        }
+        (Operand::Number(number), scalar) => {
+            number_of(scalar).and_then(|value| value.compare(*number))
+        }
+        (Operand::Time(time), Value::Text(text)) => {
+            Timestamp::parse(text).map(|value| value.cmp(time))
+        }
+        (Operand::Address(bound), Value::Text(text)) => {
+            // Addresses of different kinds have no order.
+            let same = |value: &IpAddr| value.is_ipv4() == bound.is_ipv4();
+            address(text).filter(same).map(|value| value.cmp(bound))
+        }
+        (Operand::Time(_) | Operand::Address(_), _) => None,
+    };
+    order.is_some_and(|order| comparison.holds(order))
 }
 
 /// Whether a word is in one scalar.

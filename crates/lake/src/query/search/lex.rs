@@ -7,6 +7,8 @@ use crate::query::error::{Excerpt, QueryError};
 pub(crate) struct Cursor<'t> {
     pub(crate) text: &'t str,
     pub(crate) at: usize,
+    /// Whether it is inside of brackets, where `]` ends words.
+    pub(crate) brackets: bool,
 }
 
 /// A word or phrase: the texts between its wildcards.
@@ -33,7 +35,7 @@ pub(crate) fn is_name_char(c: char) -> bool {
 
 impl<'t> Cursor<'t> {
     pub(crate) const fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, brackets: false }
     }
 
     /// What is left.
@@ -75,20 +77,23 @@ impl<'t> Cursor<'t> {
             return false;
         };
         let same = word == keyword || (any_case && word.eq_ignore_ascii_case(keyword));
-        let whole = after
-            .chars()
-            .next()
-            .is_none_or(|next| next.is_whitespace() || matches!(next, '(' | ')' | '"' | '|' | ','));
+        let whole = after.chars().next().is_none_or(|next| {
+            next.is_whitespace() || matches!(next, '(' | ')' | '"' | '|' | ',' | '[' | ']')
+        });
         if same && whole {
             self.at += keyword.len();
         }
         same && whole
     }
 
-    /// Whether nothing but spaces, a `|` or a `)` follows.
+    /// Whether nothing but spaces, a `|` or a `)` follows; inside of brackets also a `]`.
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.skip_space();
-        matches!(self.peek(), None | Some('|' | ')'))
+        self.peek().is_none_or(|next| matches!(next, '|' | ')') || self.ends_brackets(next))
+    }
+
+    pub(crate) fn ends_brackets(&self, next: char) -> bool {
+        self.brackets && next == ']'
     }
 
     /// A field's name, in quotes or plain; empty if none is next.
@@ -136,6 +141,7 @@ impl<'t> Cursor<'t> {
             if next.is_whitespace()
                 || matches!(next, '(' | ')' | '"' | '|')
                 || (commas && next == ',')
+                || self.ends_brackets(next)
             {
                 break;
             }

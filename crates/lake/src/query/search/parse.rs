@@ -1,10 +1,11 @@
 //! Understands a search line; `docs/reference/search.md` is its definition.
 
-use base::{Timestamp, limits};
+use base::limits;
 
 use super::{
-    ast::{Comparison, FieldTest, Node, Number, Operand, Search, Test, ValueTest, Word},
+    ast::{Comparison, FieldTest, Node, Number, Search, Test, Word},
     lex::{Cursor, Lexeme},
+    values::operand,
 };
 use crate::query::{error::QueryError, pattern::Pattern};
 
@@ -21,18 +22,16 @@ pub(crate) fn parse(text: &str) -> Result<Search, QueryError> {
     }
     let mut parser =
         Parser { cursor: Cursor::new(text), depth: 0, terms: 0, tables: None, spaced: false };
-    let condition = parser.condition(true)?;
-    let mut pipes = Vec::new();
-    while parser.cursor.eat("|") {
-        parser.count_term()?;
-        pipes.push(parser.pipe()?);
-    }
+    let search = parser.search()?;
     parser.expect_end()?;
-    Ok(Search { tables: parser.tables, condition, pipes })
+    Ok(search)
 }
 
-/// The words between which a comparison stands.
-const OPERATORS: [(&str, Operator); 9] = [
+/// The signs between which a comparison stands. Those with `~` only in `where`, where values begin
+/// with no sign.
+pub(super) const OPERATORS: [(&str, Operator); 11] = [
+    ("=~", Operator::Is),
+    ("!~", Operator::IsNot),
     ("!=", Operator::IsNot),
     ("<>", Operator::IsNot),
     ("<=", Operator::Compare(Comparison::LessOrEqual)),
@@ -45,7 +44,7 @@ const OPERATORS: [(&str, Operator); 9] = [
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
+pub(super) enum Operator {
     Is,
     IsNot,
     Compare(Comparison),
@@ -57,17 +56,53 @@ pub(super) struct Parser<'t> {
     terms: usize,
     tables: Option<Vec<(Pattern, String, usize)>>,
     /// Whether spaces may stand around operators: in `where`.
-    spaced: bool,
+    pub(super) spaced: bool,
 }
 
 impl Parser<'_> {
-    /// The condition of a `where`.
-    pub(super) fn where_condition(&mut self) -> Result<Node, QueryError> {
-        self.spaced = true;
+    /// A condition, and the commands behind it.
+    fn search(&mut self) -> Result<Search, QueryError> {
+        let condition = self.condition(true)?;
+        let mut pipes = Vec::new();
+        while self.cursor.eat("|") {
+            self.count_term()?;
+            self.pipe(&mut pipes)?;
+        }
+        Ok(Search { tables: self.tables.take(), condition, pipes })
+    }
+
+    /// A search in brackets; the opening one is next. What it says of tables is its own.
+    pub(super) fn inner_search(&mut self) -> Result<Search, QueryError> {
         let at = self.cursor.at;
-        let node = self.condition(false)?;
+        if !self.cursor.eat("[") {
+            let help = "write `join user [index:web | stats count by user]`, for example";
+            return Err(self.cursor.error_at(at, "a search in brackets is missing", Some(help)));
+        }
+        let outer = (self.tables.take(), self.spaced, self.cursor.brackets);
+        (self.spaced, self.cursor.brackets) = (false, true);
+        let search = self.nested(at, Self::search);
+        (self.tables, self.spaced, self.cursor.brackets) = outer;
+        let search = search?;
+        if !self.cursor.eat("]") {
+            return Err(self.cursor.error_at(at, "the bracket has no end", Some("add a `]`")));
+        }
+        Ok(search)
+    }
+
+    /// The condition of a `where`, or, without spaces around operators, of a `search`.
+    pub(super) fn command_condition(
+        &mut self,
+        command: &str,
+        spaced: bool,
+    ) -> Result<Node, QueryError> {
+        let outer = std::mem::replace(&mut self.spaced, spaced);
+        let at = self.cursor.at;
+        let node = self.condition(false);
+        self.spaced = outer;
+        let node = node?;
         if node == Node::All {
-            return Err(self.cursor.error_at(at, "`where` needs a condition", None));
+            let message = format!("`{command}` needs a condition");
+            return Err(self.cursor.error_at(at, &message, None));
         }
         Ok(node)
     }
@@ -161,11 +196,11 @@ impl Parser<'_> {
         Ok(inner)
     }
 
-    fn nested(
+    fn nested<T>(
         &mut self,
         at: usize,
-        inner: impl FnOnce(&mut Self) -> Result<Node, QueryError>,
-    ) -> Result<Node, QueryError> {
+        inner: impl FnOnce(&mut Self) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
         if self.depth >= limits::SEARCH_DEPTH_MAX {
             let message = format!("conditions nest deeper than {}", limits::SEARCH_DEPTH_MAX);
             return Err(self.cursor.error_at(at, &message, None));
@@ -190,6 +225,12 @@ impl Parser<'_> {
     fn term(&mut self, outermost: bool) -> Result<Option<Node>, QueryError> {
         self.count_term()?;
         let start = self.cursor.at;
+        if let Some(node) = self.any_field()? {
+            return Ok(Some(node));
+        }
+        if let Some(node) = self.call_term()? {
+            return Ok(Some(node));
+        }
         // What `stats` made may be named after its function: `dc(user) > 3`.
         let name = if self.spaced && self.column_is_call() {
             self.call_text()
@@ -201,6 +242,11 @@ impl Parser<'_> {
             && let Some(operator) = self.operator()
         {
             return self.field_term(name, start, operator, outermost);
+        }
+        if !name.is_empty()
+            && let Some(node) = self.word_operator(&name)?
+        {
+            return Ok(Some(node));
         }
         self.cursor.at = start;
         let lexeme = if self.cursor.peek() == Some('"') {
@@ -229,7 +275,12 @@ impl Parser<'_> {
             self.cursor.skip_space();
         }
         let rest = self.cursor.rest();
-        let (token, operator) = *OPERATORS.iter().find(|(token, _)| rest.starts_with(token))?;
+        let is_meant = |token: &str| self.spaced || !token.ends_with('~');
+        let found = OPERATORS.iter().find(|(token, _)| is_meant(token) && rest.starts_with(token));
+        let Some((token, operator)) = found.copied() else {
+            self.cursor.at = start;
+            return None;
+        };
         self.cursor.at += token.len();
         if !matches!(operator, Operator::Compare(_)) || self.spaced {
             return Some(operator);
@@ -258,100 +309,23 @@ impl Parser<'_> {
             let outermost = outermost && operator == Operator::Is;
             return self.index(at, outermost).map(|()| None);
         }
+        if name == "_exists_" && operator == Operator::Is {
+            let (field, at) = self.cursor.name()?;
+            if field.is_empty() {
+                return Err(self.cursor.error_at(at, "a field's name was expected here", None));
+            }
+            return Ok(Some(Node::Field(FieldTest { field, test: Test::Exists })));
+        }
         let test = match operator {
             Operator::Compare(comparison) => Test::Any(vec![self.comparison(comparison, false)?]),
             Operator::Is | Operator::IsNot => self.test(&name)?,
         };
-        let node = Node::Field(FieldTest { field: name.clone(), test });
-        Ok(Some(if operator == Operator::IsNot {
-            let exists = Node::Field(FieldTest { field: name, test: Test::Exists });
-            Node::And(vec![exists, Node::Not(Box::new(node))])
-        } else {
-            node
-        }))
-    }
-
-    /// What stands after `field:`.
-    fn test(&mut self, name: &str) -> Result<Test, QueryError> {
-        let at = self.cursor.at;
-        if self.cursor.peek() != Some('(') {
-            let lexeme = self.cursor.clone().word(false);
-            if lexeme.parts.len() == 2 && lexeme.text() == "*" {
-                self.cursor.at += 1;
-                return Ok(Test::Exists);
-            }
-            return Ok(Test::Any(vec![self.value_test(name, false)?]));
-        }
-        self.cursor.bump();
-        let mut tests = Vec::new();
-        while !self.cursor.eat(")") {
-            if self.cursor.is_at_end() {
-                return Err(self.cursor.error_at(at, "the list has no end", Some("add a `)`")));
-            }
-            let is_first = tests.is_empty();
-            let separated = self.cursor.eat(",") || self.cursor.eat_keyword("OR", false);
-            if separated && is_first {
-                return Err(self.cursor.error_at(at, "the list begins without a value", None));
-            }
-            self.cursor.skip_space();
-            self.count_term()?;
-            tests.push(self.value_test(name, true)?);
-        }
-        if tests.is_empty() {
-            return Err(self.cursor.error_at(at, "the list is empty", None));
-        }
-        Ok(Test::Any(tests))
-    }
-
-    fn value_test(&mut self, name: &str, in_list: bool) -> Result<ValueTest, QueryError> {
-        for (token, operator) in OPERATORS {
-            if let Operator::Compare(comparison) = operator
-                && self.cursor.rest().starts_with(token)
-            {
-                self.cursor.at += token.len();
-                return self.comparison(comparison, in_list);
-            }
-        }
-        let lexeme = self.value(name, in_list)?;
-        let number = Number::parse(&lexeme.text());
-        Ok(ValueTest::Is(Pattern::new(&lexeme.parts), number))
-    }
-
-    fn value(&mut self, name: &str, in_list: bool) -> Result<Lexeme, QueryError> {
-        let at = self.cursor.at;
-        if self.cursor.peek() == Some('"') {
-            return self.cursor.phrase();
-        }
-        // Commas divide the values of a list, and are part of a value that stands alone.
-        let lexeme = self.cursor.word(in_list);
-        if lexeme.text().is_empty() {
-            let message = format!("a value is missing after `{name}`");
-            let help = "write the value without a space before it, `*` for any, `\"\"` for empty";
-            return Err(self.cursor.error_at(at, &message, Some(help)));
-        }
-        Ok(lexeme)
-    }
-
-    fn comparison(
-        &mut self,
-        comparison: Comparison,
-        in_list: bool,
-    ) -> Result<ValueTest, QueryError> {
-        let at = self.cursor.at;
-        let lexeme = self.value("<", in_list)?;
-        let Some(operand) = operand(&lexeme) else {
-            return Err(self.cursor.error_at(
-                at,
-                "only numbers and times can be larger or smaller",
-                Some("write a number, or a time such as `2026-11-24T08:00:00Z`"),
-            ));
-        };
-        Ok(ValueTest::Compare(comparison, operand))
+        Ok(Some(test_of(name, test, operator == Operator::IsNot)))
     }
 
     /// `index:a`, `index:a,b` or `index:(a b)`.
     fn index(&mut self, at: usize, outermost: bool) -> Result<(), QueryError> {
-        if !outermost || self.depth > 0 {
+        if !outermost {
             return Err(self.cursor.error_at(
                 at,
                 "`index` chooses the tables of the whole search, so it can't stand under `OR`, `NOT` \
@@ -417,6 +391,13 @@ impl Parser<'_> {
     }
 }
 
+/// The field passes the test, or is there and does not.
+pub(super) fn test_of(field: String, test: Test, is_not: bool) -> Node {
+    let exists = Node::Field(FieldTest { field: field.clone(), test: Test::Exists });
+    let node = Node::Field(FieldTest { field, test });
+    if is_not { Node::And(vec![exists, Node::Not(Box::new(node))]) } else { node }
+}
+
 fn one_or(mut nodes: Vec<Node>, many: fn(Vec<Node>) -> Node) -> Node {
     match (nodes.pop(), nodes.is_empty()) {
         (Some(only), true) => only,
@@ -425,15 +406,4 @@ fn one_or(mut nodes: Vec<Node>, many: fn(Vec<Node>) -> Node) -> Node {
             many(nodes)
         }
     }
-}
-
-/// A number, or a time: RFC 3339, UTC where no zone is given, midnight where no time of day is.
-fn operand(lexeme: &Lexeme) -> Option<Operand> {
-    let text = lexeme.text();
-    if let Some(number) = Number::parse(&text) {
-        return Some(Operand::Number(number));
-    }
-    let time = Timestamp::parse_local(&text, 0)
-        .or_else(|| Timestamp::parse_local(&format!("{text}T00:00:00"), 0))?;
-    Some(Operand::Time(time))
 }

@@ -19,7 +19,7 @@ fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         6 => prop::sample::select(vec![
             "abc", "ABC", "abc def", "x-abc", "xabc", "a\"bc", "abc\\d", "naïve abc", "7", "1.5",
-            "", "def", "-3", "true", "2026-11-02T00:00:00Z",
+            "", "def", "-3", "true", "2026-11-02T00:00:00Z", "10.0.0.7", "::ffff:10.0.0.9", "10.0.0.0/8",
         ]).prop_map(|text| json!(text)),
         2 => prop::sample::select(vec![json!(7), json!(-3), json!(0), json!(42)]),
         1 => prop::sample::select(vec![json!(1.5), json!(7.0), json!(-0.25)]),
@@ -68,7 +68,7 @@ fn term() -> impl Strategy<Value = String> {
     ]);
     let field = prop::sample::select(vec![
         "t", "n", "f", "b", "list", "obj", "obj.x", "obj.z.x", "js", "js.x", "js.z.x", "other",
-        "other.x", "nothing", "t.x", "list.x",
+        "other.x", "nothing", "t.x", "list.x", "*",
     ]);
     let test = prop::sample::select(vec![
         ":abc",
@@ -90,6 +90,20 @@ fn term() -> impl Strategy<Value = String> {
         "=ABC",
         ":>2026-11-01",
         ":7*",
+        ":-0.2*",
+        ":*1.*",
+        ":/abc/",
+        ":/^(x-)?abc|de.$/",
+        ":/\\b7|1\\.5/",
+        ":/(?i)NA\u{ef}VE/",
+        ":10.0.0.0/8",
+        ":\"10.0.0.0/8\"",
+        ":(10.0.0.8/29 abc)",
+        ":[-3 TO 7]",
+        ":{0 TO *]",
+        ":[2026-11-01 TO 2026-11-03]",
+        ":[10.0.0.1 TO 10.0.0.8]",
+        " IN (abc, 7)",
     ]);
     prop_oneof![word.prop_map(str::to_owned), (field, test).prop_map(|(f, t)| format!("{f}{t}"))]
 }
@@ -230,6 +244,9 @@ proptest! {
     fn the_parser_never_panics_on_its_own_words(
         words in prop::collection::vec(prop::sample::select(vec![
             "(", ")", "|", "OR", "AND", "NOT", "-", "\"", "*", ":", "index:", "a:", ">", ">=5", "by",
+            "/a", "/", "[", "]", "{", "TO", "10.0.0.0/8", "eval", "x", "+", "rex", "field=", "lookup",
+            "output", "join", "sql", "SELECT 1", "IN", "not", "between", "..", "matches", "regex",
+            "like", "isnull(", "`", "'", "*:",
             "stats", "count", "count(", "as", "sort", "head", "5", "where", "timechart", "span=1h",
             "span=", "fields", "rename", "\\", ",", "é", "top", "dedup", "=", "!=", "index=(a",
         ]), 0..14),

@@ -259,8 +259,9 @@ error[DAB0525]: there is no pipe command `stat`
   | * | stat count
   |     ^
   --> query:1:5
-  help: did you mean `stats`? the commands are count, dedup, fields, head, rare, rename, sort, \
-stats, table, tail, timechart, top, where",
+  help: did you mean `stats`? the commands are count, dedup, distinct, eval, extend, fields, head, \
+join, limit, lookup, order, project, project-away, project-rename, rare, regex, rename, rex, search, \
+sort, sql, stats, summarize, table, tail, take, timechart, top, where",
         ),
         (
             "* | fields a, b, a",
@@ -314,8 +315,8 @@ error[DAB0526]: there is no function `cuont`
   | * | stats cuont by x
   |           ^
   --> query:1:11
-  help: did you mean `count`? the functions are count, dc, distinct_count, sum, avg, mean, min, \
-max, values, first, last",
+  help: did you mean `count`? the functions are count, dc, distinct_count, dcount, sum, avg, mean, \
+min, max, values, make_set, list, make_list, first, last, median, stdev, stddev",
         ),
         (
             "* | stats count by verb | sort -cuont",
