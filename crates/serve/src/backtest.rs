@@ -71,7 +71,9 @@ fn look(backtest: &mut Backtest, stored: StoredEvent<'_>, is_whole: bool) -> Con
     let (time, ingest_time, log_source) = (stored.time, stored.ingest_time, stored.log_source);
     let origin = Origin { object: Cow::Borrowed(stored.object), offset: stored.offset };
     let (fields, normalized) = stored.split(backtest.normalized(log_source));
-    let event = Event { time, ingest_time, id, log_source, origin, fields, normalized };
+    // The text that the record had is not kept with its row.
+    let json = None;
+    let event = Event { time, ingest_time, id, log_source, origin, fields, normalized, json };
     backtest.take(event, is_whole)
 }
 
