@@ -40,6 +40,14 @@ pub(crate) enum Replaced {
     Gone,
 }
 
+/// What a commit that replaces files says of their rows.
+enum Swap<'f> {
+    /// They are the same.
+    SameRows,
+    /// They are others, and may have these columns beside the table's.
+    OtherRows(&'f Fields),
+}
+
 /// Files that a table's log names, relative to its folder.
 #[derive(Debug)]
 pub(crate) struct Named {
@@ -62,7 +70,17 @@ impl Table {
         old: &[DataFile],
         new: &[NewFile],
     ) -> Result<Replaced, LakeError> {
-        let target_size = i64::try_from(limits::COMPACT_TARGET_BYTES).unwrap_or(i64::MAX);
+        self.swap(old, new, &Swap::SameRows).await
+    }
+
+    /// One commit that takes `old` files out and puts `new` ones in: tried until nobody was faster, or one
+    /// of the old ones is gone.
+    async fn swap(
+        &self,
+        old: &[DataFile],
+        new: &[NewFile],
+        swap: &Swap<'_>,
+    ) -> Result<Replaced, LakeError> {
         for attempt in 0..limits::REWRITE_ATTEMPTS_MAX {
             let mut state = self.state.lock().await;
             self.refresh(&mut state).await?;
@@ -76,10 +94,7 @@ impl Table {
             if !old.iter().all(|file| live.contains(&file.path)) {
                 return Ok(Replaced::Gone);
             }
-            let leaving = old.iter().map(|file| &file.path).collect();
-            let mut actions = self.removals(table, &leaving, false)?;
-            actions.extend(new.iter().map(|file| Action::Add(self.add_action(file, false))));
-            let operation = DeltaOperation::Optimize { predicate: None, target_size };
+            let (actions, operation) = self.swapping(table, old, new, swap)?;
             if let Some(version) = self.at_next_version(table, actions, operation).await? {
                 self.refresh(&mut state).await?;
                 return Ok(Replaced::Committed(version));
@@ -88,6 +103,34 @@ impl Table {
             pause(attempt).await;
         }
         Err(LakeError::Conflict { table: self.name.clone() })
+    }
+
+    fn swapping(
+        &self,
+        table: &DeltaTable,
+        old: &[DataFile],
+        new: &[NewFile],
+        swap: &Swap<'_>,
+    ) -> Result<(Vec<Action>, DeltaOperation), LakeError> {
+        let changes_rows = matches!(swap, Swap::OtherRows(_));
+        let leaving = old.iter().map(|file| &file.path).collect();
+        let mut actions = self.removals(table, &leaving, changes_rows)?;
+        actions.extend(new.iter().map(|file| Action::Add(self.add_action(file, changes_rows))));
+        let operation = match swap {
+            Swap::SameRows => {
+                let target_size = i64::try_from(limits::COMPACT_TARGET_BYTES).unwrap_or(i64::MAX);
+                DeltaOperation::Optimize { predicate: None, target_size }
+            }
+            Swap::OtherRows(own) => {
+                actions.extend(self.grown_metadata(table, own)?);
+                DeltaOperation::Write {
+                    mode: SaveMode::Append,
+                    partition_by: Some(vec![DAY.to_owned()]),
+                    predicate: None,
+                }
+            }
+        };
+        Ok((actions, operation))
     }
 
     /// Stores files that are to become part of the table by [`Self::exchange`].
@@ -131,35 +174,7 @@ impl Table {
         new: &[NewFile],
         own: &Fields,
     ) -> Result<Replaced, LakeError> {
-        for attempt in 0..limits::REWRITE_ATTEMPTS_MAX {
-            let mut state = self.state.lock().await;
-            self.refresh(&mut state).await?;
-            let Some(table) = state.as_ref() else { return Ok(Replaced::Gone) };
-            let live = self.live(table)?;
-            let is_done = new.iter().all(|file| live.contains(&Path::from(file.path.as_str())));
-            if is_done && !new.is_empty() {
-                return Ok(Replaced::Committed(self.version(table)?));
-            }
-            if !old.iter().all(|file| live.contains(&file.path)) {
-                return Ok(Replaced::Gone);
-            }
-            let leaving = old.iter().map(|file| &file.path).collect();
-            let mut actions = self.removals(table, &leaving, true)?;
-            actions.extend(new.iter().map(|file| Action::Add(self.add_action(file, true))));
-            actions.extend(self.grown_metadata(table, own)?);
-            let operation = DeltaOperation::Write {
-                mode: SaveMode::Append,
-                partition_by: Some(vec![DAY.to_owned()]),
-                predicate: None,
-            };
-            if let Some(version) = self.at_next_version(table, actions, operation).await? {
-                self.refresh(&mut state).await?;
-                return Ok(Replaced::Committed(version));
-            }
-            drop(state);
-            pause(attempt).await;
-        }
-        Err(LakeError::Conflict { table: self.name.clone() })
+        self.swap(old, new, &Swap::OtherRows(own)).await
     }
 
     /// Drops all days before `before` from the table, in one commit. Answers the files that were
