@@ -11,6 +11,7 @@ mod query;
 mod rules;
 mod run;
 mod schema;
+mod searches;
 mod status;
 mod tables;
 
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     Demo(demo::Args),
     /// Looks for events: words, `field:value`, and `| …`.
     Search(query::SearchArgs),
+    /// Lists, shows and deletes saved searches.
+    #[command(subcommand)]
+    Searches(searches::Action),
     /// Answers an SQL query over the tables.
     Sql(query::SqlArgs),
     /// Lists the tables.
@@ -60,6 +64,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
         Command::Pull(args) => pull::run(args, config, output).await,
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Search(args) => query::search(&args, config, output).await,
+        Command::Searches(action) => searches::run(action, config, output).await,
         Command::Sql(args) => query::sql(&args, config, output).await,
         Command::Tables => tables::run(config, output).await,
         Command::Alerts(args) => alerts::run(&args, config, output).await,

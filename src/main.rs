@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 fn exit_code(code: &str) -> u8 {
     // An API that refuses is no file, though its code stands among those of log sources.
     let is_api = ("DAB0353"..="DAB0370").contains(&code);
-    let is_file = !is_api
-        && (code.starts_with("DAB02") || code.starts_with("DAB03") || code.starts_with("DAB052"));
+    let of_files = ["DAB02", "DAB03", "DAB052", "DAB055"];
+    let is_file = !is_api && of_files.iter().any(|begin| code.starts_with(begin));
     if is_file { FILES } else { SETTINGS }
 }

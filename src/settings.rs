@@ -18,7 +18,8 @@ use self::upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings};
 pub(crate) struct Settings {
     /// The version of this form: 1.
     pub(crate) version: u32,
-    /// Where everything is stored: a folder, or `s3://bucket/prefix`.
+    /// Where everything is stored: a folder, `s3://bucket/prefix`, `gs://bucket/prefix` or
+    /// `az://container/prefix`.
     pub(crate) lake: String,
     /// Files and folders with log sources of your own; those that come with dab are there anyway,
     /// and one of the same name replaces them.
@@ -27,6 +28,9 @@ pub(crate) struct Settings {
     /// Files and folders with detections.
     #[serde(default)]
     pub(crate) detections: Vec<PathBuf>,
+    /// Files and folders with saved searches.
+    #[serde(default)]
+    pub(crate) saved_searches: Vec<PathBuf>,
     /// Where HTTP listens, such as `127.0.0.1:8514`; port 0 takes any that is free. Nowhere if it
     /// is left out.
     #[serde(default)]
@@ -59,6 +63,12 @@ pub(crate) struct Settings {
     /// How S3 is reached, where it is used.
     #[serde(default)]
     pub(crate) s3: S3,
+    /// How Google Cloud Storage is reached, where it is used.
+    #[serde(default)]
+    pub(crate) gcs: Gcs,
+    /// How Azure's Blob Storage is reached, where it is used.
+    #[serde(default)]
+    pub(crate) azure: Azure,
 }
 
 /// A folder or a prefix of a bucket.
@@ -69,7 +79,7 @@ pub(crate) struct Collect {
     pub(crate) name: String,
     /// The log source that decodes it.
     pub(crate) log_source: String,
-    /// A folder, or `s3://bucket/prefix`.
+    /// A folder, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
     pub(crate) from: String,
     /// Which files are read, as patterns such as `**/*.json.gz`; all if empty.
     #[serde(default)]
@@ -219,6 +229,42 @@ pub(crate) struct S3 {
     pub(crate) secret_access_key: Option<SecretRef>,
 }
 
+/// How Google Cloud Storage is reached. Without an account's key, the machine's own role is asked for.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gcs {
+    /// The address of a store that is not Google's.
+    #[serde(default)]
+    pub(crate) endpoint: Option<String>,
+    /// Whether plain HTTP will do: for tests on this machine.
+    #[serde(default)]
+    pub(crate) allow_http: bool,
+    /// Whether requests are not signed: for public buckets and for tests.
+    #[serde(default)]
+    pub(crate) anonymous: bool,
+    /// The service account's key, as JSON.
+    #[serde(default)]
+    pub(crate) service_account_key: Option<SecretRef>,
+}
+
+/// How Azure's Blob Storage is reached. Without a key, the machine's managed identity is asked for.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Azure {
+    /// The storage account.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
+    /// The address of a store that is not Azure's, with the account's name in its path.
+    #[serde(default)]
+    pub(crate) endpoint: Option<String>,
+    /// Whether plain HTTP will do: for tests on this machine.
+    #[serde(default)]
+    pub(crate) allow_http: bool,
+    /// The account's key.
+    #[serde(default)]
+    pub(crate) access_key: Option<SecretRef>,
+}
+
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
@@ -319,6 +365,32 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// A saved search from its file.
+pub(crate) fn saved_search(path: &Path) -> Result<lake::query::SavedSearch, SettingsError> {
+    let shown = path.to_string_lossy();
+    let file = std::fs::File::open(path);
+    let mut text = String::new();
+    let read = file.and_then(|file| {
+        let most = base::limits::SAVED_SEARCH_BYTES_MAX;
+        std::io::Read::read_to_string(&mut std::io::Read::take(file, most + 1), &mut text)
+    });
+    let problem = |message: String, help: Option<String>| SettingsError::Form {
+        message,
+        help,
+        place: Place::File { path: shown.clone().into_owned(), line: 1, column: 1 },
+    };
+    let most = usize::try_from(base::limits::SAVED_SEARCH_BYTES_MAX).unwrap_or(usize::MAX);
+    match read {
+        Err(error) => return Err(problem(format!("it can't be read: {error}"), None)),
+        Ok(bytes) if bytes > most => {
+            let help = Some("leave one search in it".to_owned());
+            return Err(problem(format!("it has more than {most} bytes"), help));
+        }
+        Ok(_) => {}
+    }
+    serde_saphyr::from_str(&text).map_err(|error| form_error(&shown, &error))
 }
 
 fn form_error(path: &str, error: &serde_saphyr::Error) -> SettingsError {

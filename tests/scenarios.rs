@@ -36,6 +36,8 @@ mod reload;
 mod replay;
 #[path = "scenarios/s3.rs"]
 mod s3;
+#[path = "scenarios/saved.rs"]
+mod saved;
 #[expect(dead_code, reason = "the tests of `collect` use the other vendors")]
 #[path = "../crates/collect/tests/pull/vendors.rs"]
 mod vendors;

@@ -5,10 +5,14 @@ use std::{io, path::Path, sync::Arc};
 use base::{Clock as _, Problem, SystemClock, Timestamp, limits};
 use lake::{
     Lake,
-    query::{Engine, OutputFormat, QuerySettings, Rows, Scanned, TimeRange, render},
+    query::{
+        Engine, OutputFormat, Parameter, QuerySettings, Rows, SavedSearch, SavedSearchError,
+        Scanned, TimeRange, Values, is_search_name, render,
+    },
 };
 
 use crate::{
+    command::searches,
     host::process::Host,
     output::{self, Output},
     settings,
@@ -17,7 +21,18 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct SearchArgs {
     /// What to look for, such as `failed source.ip:203.0.113.* | stats count() by user.name`.
+    /// `@name` asks a saved search, the values behind it as `name=value`.
     line: String,
+
+    /// The values of a saved search, as `name=value`.
+    values: Vec<String>,
+
+    /// Keeps the line under this name instead of asking it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to", "last", "explain"])]
+    save: Option<String>,
+
+    #[command(flatten)]
+    kept: Kept,
 
     /// Only events at or after this time: RFC 3339, or a day.
     #[arg(long, value_parser = time, conflicts_with = "last", allow_hyphen_values = true)]
@@ -58,6 +73,30 @@ pub(crate) struct SqlArgs {
 
     #[command(flatten)]
     limits: Limits,
+}
+
+/// What is said of a search that is saved.
+#[derive(Debug, clap::Args)]
+struct Kept {
+    /// A value it is asked with: `name:type=default`, the last two as you like.
+    #[arg(long, value_name = "PARAMETER", value_parser = searches::parameter, requires = "save")]
+    parameter: Vec<(String, Parameter)>,
+
+    /// Who looks after it.
+    #[arg(long, requires = "save", default_value = "")]
+    owner: String,
+
+    /// What it is for.
+    #[arg(long, requires = "save", default_value = "")]
+    description: String,
+
+    /// It is SQL.
+    #[arg(long, requires = "save")]
+    sql: bool,
+
+    /// Replaces the one that the lake has under this name.
+    #[arg(long, requires = "save")]
+    replace: bool,
 }
 
 /// What a query may take.
@@ -149,26 +188,93 @@ pub(crate) async fn search(
     config: &Path,
     output: Output,
 ) -> Result<u8, Problem> {
+    if let Some(name) = &args.save {
+        return save(args, name, config).await;
+    }
+    let (line, values) = asked(args, config).await?;
+    let line = match line {
+        Asked::Line(line) => line,
+        Asked::Sql(sql) => {
+            let engine = engine_of(config, args.limits.settings(), &sql, output).await?;
+            let (rows, scanned) = engine.sql_counted(&sql).await?;
+            return Ok(answer(&rows, &scanned, args.explain, output));
+        }
+    };
     let range = range(args.from, args.to, args.last)?;
     let mut settings = args.limits.settings();
     if args.no_index {
         settings.index_from_bytes = None;
     }
-    let engine = engine_of(config, settings, &args.line, output).await?;
+    let engine = engine_of(config, settings, &line, output).await?;
     if output == Output::Table && output::is_terminal() {
-        tell_if_big(&engine, &args.line, &range).await?;
+        tell_if_big(&engine, &line, &values, &range).await?;
     }
-    let (rows, scanned) = engine.search_counted(&args.line, &range, args.limit).await?;
-    print(&rows, output);
-    if args.explain {
-        explain(&scanned, output);
+    let (rows, scanned) = engine.search_with(&line, &values, &range, args.limit).await?;
+    Ok(answer(&rows, &scanned, args.explain, output))
+}
+
+fn answer(rows: &Rows, scanned: &Scanned, explained: bool, output: Output) -> u8 {
+    print(rows, output);
+    if explained {
+        explain(scanned, output);
     }
+    crate::FINE
+}
+
+/// What is asked: a line in which values stand for `${name}`, or SQL that has them.
+enum Asked {
+    Line(String),
+    Sql(String),
+}
+
+/// The line itself, or the saved search that it names.
+async fn asked(args: &SearchArgs, config: &Path) -> Result<(Asked, Values), Problem> {
+    // Where a word may begin with `@`, it is quoted.
+    let Some(name) = args.line.strip_prefix('@').filter(|name| is_search_name(name)) else {
+        if let Some(value) = args.values.first() {
+            let message = format!("`{value}` stands behind the line");
+            let help = "put the whole line in quotes; `name=value` follows `@name` only".to_owned();
+            let name = args.line.clone();
+            return Err(SavedSearchError::Asked { name, message, help }.into());
+        }
+        return Ok((Asked::Line(args.line.clone()), Values::default()));
+    };
+    let saved = searches::named(&Host::open(config)?, name).await?;
+    saved.check()?;
+    let values = saved.values(&args.values)?;
+    Ok(match (saved.search, saved.sql) {
+        (Some(line), _) => (Asked::Line(line), values),
+        (None, sql) => {
+            let sql = Engine::sql_with(&sql.unwrap_or_default(), &values)?;
+            (Asked::Sql(sql), values)
+        }
+    })
+}
+
+async fn save(args: &SearchArgs, name: &str, config: &Path) -> Result<u8, Problem> {
+    let text = Some(args.line.clone());
+    let (search, sql) = if args.kept.sql { (None, text) } else { (text, None) };
+    let saved = SavedSearch {
+        version: 1,
+        name: name.to_owned(),
+        description: args.kept.description.clone(),
+        owner: args.kept.owner.clone(),
+        parameters: args.kept.parameter.iter().cloned().collect(),
+        search,
+        sql,
+    };
+    searches::save(&Host::open(config)?, &saved, args.kept.replace).await?;
     Ok(crate::FINE)
 }
 
 /// A person who waits is told what for. Only the search index is asked.
-async fn tell_if_big(engine: &Engine, line: &str, range: &TimeRange) -> Result<(), Problem> {
-    let scanned = engine.estimate(line, range).await?;
+async fn tell_if_big(
+    engine: &Engine,
+    line: &str,
+    values: &Values,
+    range: &TimeRange,
+) -> Result<(), Problem> {
+    let scanned = engine.estimate(line, values, range).await?;
     if scanned.bytes_estimated >= BIG_BYTES {
         output::error_line(&format!(
             "this reads up to {} MB in {} files; Ctrl-C ends it, `--last` and `--from` narrow it",

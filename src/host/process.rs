@@ -19,7 +19,7 @@ use serve::{
 use vet::Project;
 
 use super::watch::Watch;
-use crate::settings::{self, Settings, SettingsError, Via};
+use crate::settings::{self, SecretRef, Settings, SettingsError, Via};
 
 /// The settings with the folder they are in.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Host {
         let location = self.location(&self.settings.lake)?;
         let wrong = |message: String| SettingsError::Value {
             message,
-            help: "write a folder, or `s3://bucket/prefix`".into(),
+            help: "write a folder, or `s3://bucket/prefix`, `gs://…` or `az://…`".into(),
             path: "lake".into(),
         };
         let url = url::Url::parse(&self.settings.lake)
@@ -69,6 +69,11 @@ impl Host {
     /// Where the user's own log sources are.
     pub(crate) fn log_sources(&self) -> Vec<PathBuf> {
         self.joined(&self.settings.log_sources)
+    }
+
+    /// Where saved searches are.
+    pub(crate) fn saved_searches(&self) -> Vec<PathBuf> {
+        self.joined(&self.settings.saved_searches)
     }
 
     fn joined(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
@@ -144,23 +149,50 @@ impl Host {
     }
 
     fn location(&self, text: &str) -> Result<Location, Problem> {
-        let s3 = &self.settings.s3;
-        let mut options = Vec::new();
-        let mut option = |key: &str, value: Option<String>| {
-            options.extend(value.map(|value| (key.to_owned(), value)));
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        let options = match scheme {
+            "s3" => self.s3_options()?,
+            "gs" => self.gcs_options()?,
+            "az" => self.azure_options()?,
+            _ => Vec::new(),
         };
-        option("endpoint", s3.endpoint.clone());
-        option("region", s3.region.clone());
-        option("allow_http", s3.allow_http.then(|| "true".to_owned()));
-        if text.starts_with("s3://") {
-            for (key, secret) in [
-                ("aws_access_key_id", &s3.access_key_id),
-                ("aws_secret_access_key", &s3.secret_access_key),
-            ] {
-                option(key, secret.as_ref().map(|secret| secret.read(&self.base)).transpose()?);
-            }
-        }
         Ok(Location::parse(text, &self.base, &options)?)
+    }
+
+    fn s3_options(&self) -> Result<Vec<(String, String)>, Problem> {
+        let s3 = &self.settings.s3;
+        let secret = |secret: &Option<SecretRef>| self.secret(secret.as_ref());
+        Ok(options([
+            ("endpoint", s3.endpoint.clone()),
+            ("region", s3.region.clone()),
+            ("allow_http", s3.allow_http.then(|| "true".to_owned())),
+            ("aws_access_key_id", secret(&s3.access_key_id)?),
+            ("aws_secret_access_key", secret(&s3.secret_access_key)?),
+        ]))
+    }
+
+    fn gcs_options(&self) -> Result<Vec<(String, String)>, Problem> {
+        let gcs = &self.settings.gcs;
+        Ok(options([
+            ("base_url", gcs.endpoint.clone()),
+            ("allow_http", gcs.allow_http.then(|| "true".to_owned())),
+            ("skip_signature", gcs.anonymous.then(|| "true".to_owned())),
+            ("service_account_key", self.secret(gcs.service_account_key.as_ref())?),
+        ]))
+    }
+
+    fn azure_options(&self) -> Result<Vec<(String, String)>, Problem> {
+        let azure = &self.settings.azure;
+        Ok(options([
+            ("account_name", azure.account.clone()),
+            ("endpoint", azure.endpoint.clone()),
+            ("allow_http", azure.allow_http.then(|| "true".to_owned())),
+            ("access_key", self.secret(azure.access_key.as_ref())?),
+        ]))
+    }
+
+    fn secret(&self, secret: Option<&SecretRef>) -> Result<Option<String>, Problem> {
+        Ok(secret.map(|secret| secret.read(&self.base)).transpose()?)
     }
 
     fn buckets(&self) -> Result<Vec<BucketSpec>, Problem> {
@@ -284,4 +316,9 @@ pub(crate) async fn stop_on_signal(switch: StopSwitch) {
 /// Whether alerts are printed in color.
 pub(crate) fn color() -> bool {
     settings::wants_color()
+}
+
+/// The options that are there.
+fn options<const N: usize>(all: [(&str, Option<String>); N]) -> Vec<(String, String)> {
+    all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }

@@ -387,6 +387,12 @@ pub const HTTP_RETRY_AFTER_SECONDS: u64 = 2;
 /// How many words, values and pipe commands one search line may have: each is tested on every row.
 pub const SEARCH_TERMS_MAX: usize = 1000;
 
+/// How large a file with a saved search may be, in bytes: its line has a limit of its own.
+pub const SAVED_SEARCH_BYTES_MAX: u64 = 512 << 10;
+
+/// How many files with saved searches a project may have: each is read to find one.
+pub const SAVED_SEARCHES_MAX: usize = 1000;
+
 /// How deeply a search line's parentheses may nest: each level costs stack.
 pub const SEARCH_DEPTH_MAX: usize = 50;
 

@@ -27,6 +27,9 @@ pub const QUARANTINE: &str = "quarantine";
 /// The folder of small state.
 pub const STATE: &str = "state";
 
+/// Where saved searches are.
+pub const SAVED_SEARCHES: &str = "saved_searches";
+
 /// The key of a table.
 #[must_use]
 pub fn table(name: &str) -> String {

@@ -13,6 +13,7 @@ mod json;
 mod lookup;
 mod names;
 mod network;
+mod params;
 mod pattern;
 mod pipes;
 mod plan;
@@ -20,6 +21,7 @@ mod provider;
 mod regexp;
 mod render;
 mod report;
+mod saved;
 mod scalar;
 mod search;
 mod shape;
@@ -33,8 +35,10 @@ pub use error::{Excerpt, QueryError};
 pub use events::{EventScan, ScanStats, StoredEvent};
 pub(crate) use json::parse as parse_json;
 pub use lookup::Lookups;
+pub use params::{ParameterType, Values};
 pub use render::{OutputFormat, csv, render};
 pub use report::Scanned;
+pub use saved::{Parameter, SavedSearch, SavedSearchError, is_search_name};
 pub(crate) use search::eval::any_scalar;
 pub(crate) use shape::{Shape, shapes, value_at};
 pub(crate) use sorted::{columns, sorted, stream_error};
@@ -45,5 +49,5 @@ pub(crate) use sorted::{columns, sorted, stream_error};
 ///
 /// With the place of the first mistake.
 pub fn check_search(line: &str) -> Result<(), QueryError> {
-    search::parse(line).map(|_| ())
+    search::parse_with(line, &Values::default()).map(|_| ())
 }

@@ -119,6 +119,20 @@ impl Lake {
         })
     }
 
+    /// The searches that are saved in the lake. Apart from other state, so that they may be written
+    /// while a pipeline runs.
+    ///
+    /// # Errors
+    ///
+    /// If the folder can't be used.
+    pub fn saved_searches(&self) -> Result<Arc<dyn StateStore>, LakeError> {
+        let place = layout::SAVED_SEARCHES;
+        Ok(match &self.folder {
+            Some(folder) => Arc::new(LocalState::open(&folder.join(place))?),
+            None => Arc::new(ObjectState::new(Arc::clone(&self.store), self.path(place))),
+        })
+    }
+
     /// How many requests this process has sent to its store, by all handles.
     #[must_use]
     pub fn requests(&self) -> Requests {

@@ -18,7 +18,7 @@ use dab_lake::{
     check::check,
     compact::{CompactOptions, compact},
     index::{IndexWork, Indexed, index},
-    query::{Engine, QuerySettings, Rows, Scanned, TimeRange},
+    query::{Engine, QuerySettings, Rows, Scanned, TimeRange, Values},
     retain::{Retention, retain},
     stats::stats,
     table::Commit,
@@ -300,7 +300,8 @@ async fn an_absent_word_reads_no_file() {
     assert_eq!((scanned.files, scanned.blocks, scanned.bytes_read), (0, 0, 0), "{scanned:?}");
     assert!(scanned.bytes_index > 0 && scanned.blocks_total > 2, "{scanned:?}");
     // The same is known before anything is read.
-    let estimate = engine.estimate("*qqqqwwww*", &TimeRange::default()).await.unwrap();
+    let estimate =
+        engine.estimate("*qqqqwwww*", &Values::default(), &TimeRange::default()).await.unwrap();
     assert_eq!((estimate.files_indexed, estimate.bytes_estimated), (1, 0), "{estimate:?}");
 }
 

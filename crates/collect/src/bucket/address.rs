@@ -1,4 +1,4 @@
-//! Where a source reads: a local folder or a prefix in an S3 bucket.
+//! Where a source reads: a local folder, or a prefix in a bucket of S3, Google Cloud Storage or Azure.
 
 use std::{
     path::{Component, Path as FilePath, PathBuf},
@@ -9,6 +9,8 @@ use std::{
 use object_store::{
     ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    azure::{AzureConfigKey, MicrosoftAzureBuilder},
+    gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
     local::LocalFileSystem,
     path::Path,
 };
@@ -16,9 +18,9 @@ use url::Url;
 
 use crate::CollectError;
 
-/// How often a request to S3 is tried again before the object is left for the next poll.
+/// How often a request to a bucket is tried again before the object is left for the next poll.
 const RETRIES_MAX: usize = 3;
-/// For how long a request to S3 is tried again.
+/// For how long a request to a bucket is tried again.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A folder or a prefix of a bucket, not yet connected to.
@@ -31,10 +33,11 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads `./folder`, `/abs/folder`, `file:///abs/folder` or `s3://bucket/prefix`. Relative
-    /// folders are below `base_dir`. Connects to nothing, and the folder need not exist yet.
+    /// Reads `./folder`, `/abs/folder`, `file:///abs/folder`, `s3://bucket/prefix`, `gs://bucket/prefix`
+    /// or `az://container/prefix`. Relative folders are below `base_dir`. Connects to nothing, and the
+    /// folder need not exist yet.
     ///
-    /// The options are those of `object_store`'s S3 client by name: `endpoint`, `region`,
+    /// The options are those of `object_store`'s client for the scheme by name; for S3: `endpoint`, `region`,
     /// `allow_http`, `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token` and so on.
     /// Buckets are addressed by path (`endpoint/bucket/key`) unless `virtual_hosted_style_request`
     /// says otherwise. Without credentials, those of the machine's role are asked for when the
@@ -58,7 +61,9 @@ impl Location {
             return Self::folder(text, &base_dir.join(text), base_dir);
         };
         match scheme {
-            "s3" => Self::bucket(text, rest, options),
+            "s3" => Self::bucket(text, rest, |bucket| s3(bucket, options)),
+            "gs" => Self::bucket(text, rest, |bucket| gcs(bucket, options)),
+            "az" => Self::bucket(text, rest, |container| azure(container, options)),
             "file" => {
                 let path = Url::parse(text)
                     .ok()
@@ -66,7 +71,7 @@ impl Location {
                     .ok_or_else(|| wrong("a file address has three slashes and a full path"))?;
                 Self::folder(text, &path, base_dir)
             }
-            _ => Err(wrong("its scheme is none of `s3`, `file`")),
+            _ => Err(wrong("its scheme is none of `s3`, `gs`, `az`, `file`")),
         }
     }
 
@@ -93,7 +98,11 @@ impl Location {
         Ok(Self { address, store: Arc::new(LocalFileSystem::new()), prefix, folder: Some(folder) })
     }
 
-    fn bucket(text: &str, rest: &str, options: &[(String, String)]) -> Result<Self, CollectError> {
+    fn bucket(
+        text: &str,
+        rest: &str,
+        build: impl FnOnce(&str) -> Result<Arc<dyn ObjectStore>, Built>,
+    ) -> Result<Self, CollectError> {
         let wrong = |reason: String| CollectError::Location { text: text.to_owned(), reason };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -101,34 +110,24 @@ impl Location {
             return Err(wrong(format!("`{bucket}` is no name of a bucket")));
         }
         let prefix = Path::parse(prefix).map_err(|error| wrong(error.to_string()))?;
-        let retry = RetryConfig {
-            max_retries: RETRIES_MAX,
-            retry_timeout: RETRY_TIMEOUT,
-            ..RetryConfig::default()
-        };
-        let mut builder =
-            AmazonS3Builder::new().with_virtual_hosted_style_request(false).with_retry(retry);
-        for (key, value) in options {
-            let parsed = key.parse::<AmazonS3ConfigKey>().map_err(|_| CollectError::Setting {
+        let store = build(bucket).map_err(|built| match built {
+            Built::UnknownOption(key, of) => CollectError::Setting {
                 what: "the option",
-                value: key.clone(),
-                reason: "S3 has no such option".to_owned(),
-            })?;
-            builder = builder.with_config(parsed, value);
-        }
-        // The client names the option and what it can be, not a secret's value.
-        let store =
-            builder.with_bucket_name(bucket).build().map_err(|error| CollectError::Setting {
-                what: "an option of",
-                value: text.to_owned(),
-                reason: error.to_string(),
-            })?;
+                value: key,
+                reason: format!("{of} has no such option"),
+            },
+            // The client names the option and what it can be, not a secret's value.
+            Built::Refused(reason) => {
+                CollectError::Setting { what: "an option of", value: text.to_owned(), reason }
+            }
+        })?;
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
         let address = if prefix.is_root() {
-            format!("s3://{bucket}")
+            format!("{scheme}://{bucket}")
         } else {
-            format!("s3://{bucket}/{prefix}")
+            format!("{scheme}://{bucket}/{prefix}")
         };
-        Ok(Self { address, store: Arc::new(store), prefix, folder: None })
+        Ok(Self { address, store, prefix, folder: None })
     }
 
     /// What the addresses of its objects begin with: `file:incoming/okta` (below `base_dir` where
@@ -186,6 +185,52 @@ impl Location {
         }
         .ok()
     }
+}
+
+/// Why there is no client.
+enum Built {
+    UnknownOption(String, &'static str),
+    Refused(String),
+}
+
+impl From<object_store::Error> for Built {
+    fn from(error: object_store::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+fn retry() -> RetryConfig {
+    RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
+}
+
+type Options<'o> = &'o [(String, String)];
+
+fn s3(bucket: &str, options: Options<'_>) -> Result<Arc<dyn ObjectStore>, Built> {
+    let mut builder =
+        AmazonS3Builder::new().with_virtual_hosted_style_request(false).with_retry(retry());
+    for (key, value) in options {
+        let unknown = |_| Built::UnknownOption(key.clone(), "S3");
+        builder = builder.with_config(key.parse::<AmazonS3ConfigKey>().map_err(unknown)?, value);
+    }
+    Ok(Arc::new(builder.with_bucket_name(bucket).build()?))
+}
+
+fn gcs(bucket: &str, options: Options<'_>) -> Result<Arc<dyn ObjectStore>, Built> {
+    let mut builder = GoogleCloudStorageBuilder::new().with_retry(retry());
+    for (key, value) in options {
+        let unknown = |_| Built::UnknownOption(key.clone(), "Google Cloud Storage");
+        builder = builder.with_config(key.parse::<GoogleConfigKey>().map_err(unknown)?, value);
+    }
+    Ok(Arc::new(builder.with_bucket_name(bucket).build()?))
+}
+
+fn azure(container: &str, options: Options<'_>) -> Result<Arc<dyn ObjectStore>, Built> {
+    let mut builder = MicrosoftAzureBuilder::new().with_retry(retry());
+    for (key, value) in options {
+        let unknown = |_| Built::UnknownOption(key.clone(), "Azure");
+        builder = builder.with_config(key.parse::<AzureConfigKey>().map_err(unknown)?, value);
+    }
+    Ok(Arc::new(builder.with_container_name(container).build()?))
 }
 
 /// Resolves `.` and `..` by their spelling, without asking the file system.

@@ -29,6 +29,7 @@ use super::{
     functions::{Kind, RowFunction},
     lookup::{LookupFunction, Lookups, NoLookups},
     names,
+    params::Values,
     plan::Planner,
     provider::{IndexUse, LakeTable},
     report::{ScanReport, Scanned, bytes_scanned},
@@ -170,6 +171,22 @@ impl Engine {
         Ok((rows, report.now()))
     }
 
+    /// The SQL of a saved search with its values.
+    ///
+    /// # Errors
+    ///
+    /// If a value stands where none can.
+    pub fn sql_with(text: &str, values: &Values) -> Result<String, QueryError> {
+        if values.is_empty() {
+            return Ok(text.to_owned());
+        }
+        values.in_sql(text).map_err(|(message, at)| QueryError::Plan {
+            message,
+            at: Some(Excerpt::at_byte(text, at)),
+            help: Some("let the value stand alone, or in quotes".to_owned()),
+        })
+    }
+
     /// What a text of SQL means. Its tables are registered, and none is read yet.
     async fn planned(&self, text: &str, report: &Arc<ScanReport>) -> Result<DataFrame, QueryError> {
         if text.len() > limits::QUERY_TEXT_BYTES_MAX {
@@ -247,7 +264,22 @@ impl Engine {
         range: &TimeRange,
         limit: Option<usize>,
     ) -> Result<(Rows, Scanned), QueryError> {
-        let search = search::parse(text)?;
+        self.search_with(text, &Values::default(), range, limit).await
+    }
+
+    /// As [`Self::search_counted`], of a line in which values stand for `${name}`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::sql`].
+    pub async fn search_with(
+        &self,
+        text: &str,
+        values: &Values,
+        range: &TimeRange,
+        limit: Option<usize>,
+    ) -> Result<(Rows, Scanned), QueryError> {
+        let search = search::parse_with(text, values)?;
         let tables = self.chosen(&search, text).await?;
         let report = Arc::new(ScanReport::begin());
         let planner =
@@ -262,8 +294,13 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Self::search`].
-    pub async fn estimate(&self, text: &str, range: &TimeRange) -> Result<Scanned, QueryError> {
-        let search = search::parse(text)?;
+    pub async fn estimate(
+        &self,
+        text: &str,
+        values: &Values,
+        range: &TimeRange,
+    ) -> Result<Scanned, QueryError> {
+        let search = search::parse_with(text, values)?;
         let tables = self.chosen(&search, text).await?;
         let report = Arc::new(ScanReport::begin());
         let planner =

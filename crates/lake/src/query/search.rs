@@ -11,4 +11,6 @@ mod values;
 
 pub(crate) use ast::Search;
 pub(crate) use commands::COMMANDS;
+#[cfg(test)]
 pub(crate) use parse::parse;
+pub(crate) use parse::parse_with;

@@ -50,8 +50,8 @@ fn mistakes_are_explained() {
     for (text, message) in [
         ("", "`` is no location to read from: it is empty"),
         (
-            "gs://logs",
-            "`gs://logs` is no location to read from: its scheme is none of `s3`, `file`",
+            "ftp://logs",
+            "`ftp://logs` is no location to read from: its scheme is none of `s3`, `gs`, `az`, `file`",
         ),
         (
             "file://var/log",
@@ -66,6 +66,27 @@ fn mistakes_are_explained() {
         assert!(error.help().is_some());
     }
     assert_eq!(parse("s3://logs/a//b").unwrap_err().code().0, "DAB0401");
+}
+
+#[test]
+fn other_clouds_have_options_of_their_own() {
+    let parse = |text: &str, options: &[(&str, &str)]| {
+        let options: Vec<_> = options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Location::parse(text, FilePath::new("/srv"), &options)
+    };
+    let account = [("account_name", "dab"), ("account_key", "a2V5")];
+    let azure = parse("az://logs/okta", &account).unwrap();
+    assert_eq!((azure.address(), azure.prefix().as_ref()), ("az://logs/okta", "okta"));
+    let google = parse("gs://logs/okta", &[("base_url", "http://127.0.0.1:1")]).unwrap();
+    assert_eq!((google.address(), google.prefix().as_ref()), ("gs://logs/okta", "okta"));
+    for (text, options, reason) in [
+        ("az://logs", [("region", "x")], "Azure has no such option"),
+        ("gs://logs", [("region", "x")], "Google Cloud Storage has no such option"),
+    ] {
+        let error = parse(text, &options).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    assert_eq!(parse("az://logs", &[]).unwrap_err().code().0, "DAB0404", "no account");
 }
 
 fn s3(options: &[(&str, &str)]) -> Result<Location, CollectError> {

@@ -190,7 +190,8 @@ impl Parser<'_> {
 
     fn optional_count(&mut self) -> Result<Option<usize>, QueryError> {
         self.cursor.skip_space();
-        if !self.cursor.peek().is_some_and(|c| c.is_ascii_digit()) {
+        let value = self.cursor.values.at(self.cursor.rest());
+        if value.is_none() && !self.cursor.peek().is_some_and(|c| c.is_ascii_digit()) {
             return Ok(None);
         }
         let lexeme = self.cursor.word(true);

@@ -40,7 +40,8 @@ impl Parser<'_> {
             self.cursor.skip_space();
             let at = self.cursor.at;
             let text = self.expression();
-            let formula = Formula::parse(text, at).map_err(|(message, byte)| {
+            let text = self.with_values(&text)?;
+            let formula = Formula::parse(&text, at).map_err(|(message, byte)| {
                 let help = "write SQL: text in quotes, a field's name in backticks if it has \
                             special characters";
                 self.argument_error(at + byte, &message, help)
@@ -61,11 +62,14 @@ impl Parser<'_> {
     }
 
     /// The text of an expression: up to a comma, a `|` or the end of the brackets that it is in.
-    fn expression(&mut self) -> &str {
+    fn expression(&mut self) -> String {
         let from = self.cursor.at;
         let mut depth = 0_usize;
         let mut quote = None;
         while let Some(next) = self.cursor.peek() {
+            if self.cursor.eat_value().is_some() {
+                continue;
+            }
             let is_pipe = next == '|' && !self.cursor.rest().starts_with("||");
             match (quote, next) {
                 (Some(open), c) => quote = (open != c).then_some(open),
@@ -82,7 +86,18 @@ impl Parser<'_> {
             }
             self.cursor.bump();
         }
-        self.cursor.text.get(from..self.cursor.at).unwrap_or_default().trim_end()
+        self.cursor.text.get(from..self.cursor.at).unwrap_or_default().trim_end().to_owned()
+    }
+
+    /// SQL in the line with its values, which is the text up to here.
+    fn with_values(&self, text: &str) -> Result<String, QueryError> {
+        if self.cursor.values.is_empty() {
+            return Ok(text.to_owned());
+        }
+        self.cursor.values.in_sql(text).map_err(|(message, _)| {
+            let at = self.cursor.at.saturating_sub(text.len());
+            self.argument_error(at, &message, "let the value stand alone, or in quotes")
+        })
     }
 
     /// `rex field=f "…(?<name>…)…"`.
@@ -229,7 +244,8 @@ impl Parser<'_> {
         }
         let text = self.cursor.rest();
         self.cursor.at = self.cursor.text.len();
-        Statement::parse(text, at)
+        let text = self.with_values(text)?;
+        Statement::parse(&text, at)
             .map(Command::Sql)
             .map_err(|(message, byte)| self.argument_error(at + byte, &message, help))
     }

@@ -1,6 +1,9 @@
 //! Reads a search line's characters: words, quoted phrases, wildcards and escapes.
 
-use crate::query::error::{Excerpt, QueryError};
+use crate::query::{
+    error::{Excerpt, QueryError},
+    params::{ParameterType, Values},
+};
 
 /// A place in the line that only moves forward, except where a guess was wrong.
 #[derive(Debug, Clone)]
@@ -9,6 +12,8 @@ pub(crate) struct Cursor<'t> {
     pub(crate) at: usize,
     /// Whether it is inside of brackets, where `]` ends words.
     pub(crate) brackets: bool,
+    /// What stands for `${name}`.
+    pub(crate) values: &'t Values,
 }
 
 /// A word or phrase: the texts between its wildcards.
@@ -34,8 +39,26 @@ pub(crate) fn is_name_char(c: char) -> bool {
 }
 
 impl<'t> Cursor<'t> {
-    pub(crate) const fn new(text: &'t str) -> Self {
-        Self { text, at: 0, brackets: false }
+    pub(crate) const fn new(text: &'t str, values: &'t Values) -> Self {
+        Self { text, at: 0, brackets: false, values }
+    }
+
+    /// Steps over a value if one is next, and answers it.
+    pub(crate) fn eat_value(&mut self) -> Option<(ParameterType, &'t str)> {
+        let (kind, value, length) = self.values.at(self.rest())?;
+        self.at += length;
+        Some((kind, value))
+    }
+
+    /// Adds a value to a word, each of its characters standing for itself.
+    fn value_into(parts: &mut Vec<String>, kind: ParameterType, value: &str) {
+        for c in value.chars() {
+            if c == '*' && kind == ParameterType::Pattern {
+                parts.push(String::new());
+            } else {
+                push(parts, c);
+            }
+        }
     }
 
     /// What is left.
@@ -103,8 +126,19 @@ impl<'t> Cursor<'t> {
         if self.peek() == Some('"') {
             return Ok((self.phrase()?.text(), at));
         }
+        if let Some((kind, value)) = self.clone().eat_value()
+            && kind == ParameterType::Name
+        {
+            self.eat_value();
+            return Ok((value.to_owned(), at));
+        }
         let rest = self.rest();
         let length = rest.find(|c| !is_name_char(c)).unwrap_or(rest.len());
+        // The sign of a value is no part of the name before it.
+        let length = rest
+            .find("${")
+            .filter(|_| !self.values.is_empty())
+            .map_or(length, |value| value.min(length));
         self.at += length;
         Ok((rest.get(..length).unwrap_or_default().to_owned(), at))
     }
@@ -116,6 +150,10 @@ impl<'t> Cursor<'t> {
         self.bump();
         let mut parts = vec![String::new()];
         loop {
+            if let Some((kind, value)) = self.eat_value() {
+                Self::value_into(&mut parts, kind, value);
+                continue;
+            }
             match self.bump() {
                 None => {
                     return Err(self.error_at(
@@ -137,7 +175,13 @@ impl<'t> Cursor<'t> {
     pub(crate) fn word(&mut self, commas: bool) -> Lexeme {
         let at = self.at;
         let mut parts = vec![String::new()];
+        let mut quoted = false;
         while let Some(next) = self.peek() {
+            if let Some((kind, value)) = self.eat_value() {
+                Self::value_into(&mut parts, kind, value);
+                quoted |= matches!(kind, ParameterType::Text | ParameterType::Pattern);
+                continue;
+            }
             if next.is_whitespace()
                 || matches!(next, '(' | ')' | '"' | '|')
                 || (commas && next == ',')
@@ -152,7 +196,7 @@ impl<'t> Cursor<'t> {
                 other => push(&mut parts, other),
             }
         }
-        Lexeme { parts, at, quoted: false }
+        Lexeme { parts, at, quoted }
     }
 
     fn escaped(&mut self, parts: &mut [String], special: &[char]) {

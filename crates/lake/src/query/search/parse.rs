@@ -7,21 +7,35 @@ use super::{
     lex::{Cursor, Lexeme},
     values::operand,
 };
-use crate::query::{error::QueryError, pattern::Pattern};
+use crate::query::{error::QueryError, params::Values, pattern::Pattern};
 
 /// Understands a search line.
 ///
 /// # Errors
 /// With the place of the first mistake.
+#[cfg(test)]
 pub(crate) fn parse(text: &str) -> Result<Search, QueryError> {
+    parse_with(text, &Values::default())
+}
+
+/// Understands a search line in which values stand for `${name}`.
+///
+/// # Errors
+/// With the place of the first mistake.
+pub(crate) fn parse_with(text: &str, values: &Values) -> Result<Search, QueryError> {
     if text.len() > limits::QUERY_TEXT_BYTES_MAX {
         return Err(QueryError::TooLarge {
             what: format!("has {} bytes", text.len()),
             limit: limits::QUERY_TEXT_BYTES_MAX,
         });
     }
-    let mut parser =
-        Parser { cursor: Cursor::new(text), depth: 0, terms: 0, tables: None, spaced: false };
+    let mut parser = Parser {
+        cursor: Cursor::new(text, values),
+        depth: 0,
+        terms: 0,
+        tables: None,
+        spaced: false,
+    };
     let search = parser.search()?;
     parser.expect_end()?;
     Ok(search)

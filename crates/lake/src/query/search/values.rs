@@ -78,9 +78,10 @@ impl Parser<'_> {
     /// What stands after `field:`.
     pub(super) fn test(&mut self, name: &str) -> Result<Test, QueryError> {
         if self.cursor.peek() != Some('(') {
-            let lexeme = self.cursor.clone().word(false);
+            let mut ahead = self.cursor.clone();
+            let lexeme = ahead.word(false);
             if lexeme.parts.len() == 2 && lexeme.text() == "*" {
-                self.cursor.at += 1;
+                self.cursor.at = ahead.at;
                 return Ok(Test::Exists);
             }
             return Ok(Test::Any(vec![self.value_test(name, false)?]));
@@ -177,6 +178,10 @@ impl Parser<'_> {
         }
         let mut source = String::new();
         loop {
+            if let Some((_, value)) = ahead.eat_value() {
+                source.push_str(&regex::escape(value));
+                continue;
+            }
             match ahead.bump()? {
                 '/' => break,
                 '\\' if ahead.peek() == Some('/') => source.extend(ahead.bump()),
@@ -229,16 +234,32 @@ impl Parser<'_> {
             _ => return Ok(None),
         };
         let rest = ahead.rest();
-        let Some(end) = rest.find([']', '}']) else { return Ok(None) };
+        let Some(end) = self.range_end(rest) else { return Ok(None) };
         let (inside, close) = rest.split_at(end);
         let Some((from, to)) = inside.split_once(" TO ") else { return Ok(None) };
-        if inside.contains(['[', '{', '|']) {
+        let is_value = |text: &str| self.cursor.values.at(text.trim()).is_some();
+        if [from, to].iter().any(|text| !is_value(text) && text.contains(['[', '{', '|'])) {
             return Ok(None);
         }
         let high = if close.starts_with(']') { Comparison::LessOrEqual } else { Comparison::Less };
         let range = self.bounds((low, from), (high, to), at)?;
         self.cursor.at = ahead.at + end + 1;
         Ok(Some(range))
+    }
+
+    /// Where the range ends whose inside is next.
+    fn range_end(&self, rest: &str) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            let here = rest.get(at..)?;
+            if let Some((_, _, length)) = self.cursor.values.at(here) {
+                at += length;
+            } else if here.starts_with([']', '}']) {
+                return Some(at);
+            } else {
+                at += here.chars().next()?.len_utf8();
+            }
+        }
     }
 
     /// What lies between two bounds, both of one kind.
@@ -253,7 +274,11 @@ impl Parser<'_> {
             self.cursor.error_at(at, message, Some(help))
         };
         let bound = |comparison: Comparison, text: &str| -> Result<Bound, QueryError> {
-            let text = text.trim().trim_matches('"');
+            let text = text.trim();
+            let text = match self.cursor.values.at(text) {
+                Some((_, value, length)) if length == text.len() => value,
+                _ => text.trim_matches('"'),
+            };
             if text == "*" {
                 return Ok(None);
             }
@@ -450,6 +475,10 @@ impl Parser<'_> {
         self.cursor.bump();
         let mut source = String::new();
         loop {
+            if let Some((_, value)) = self.cursor.eat_value() {
+                source.push_str(&regex::escape(value));
+                continue;
+            }
             match self.cursor.bump() {
                 None => {
                     let message = "the regular expression has no end";
