@@ -53,6 +53,9 @@ impl Observer for Console {
             Happening::Listening(address) => {
                 output::error_line(&format!("listening on http://{address}"));
             }
+            Happening::SyslogListening { name, transport, address } => {
+                output::error_line(&format!("{name}: listening on {transport}://{address}"));
+            }
             Happening::Reloaded { rules, problems } => {
                 output::error_line(&format!("{rules} detections are in place anew"));
                 tell_problems(problems, self.output);

@@ -1,6 +1,7 @@
 //! The settings: `dab.yaml`, and the only place that reads the environment.
 
 mod pull;
+pub(crate) mod syslog;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use self::pull::PullSettings;
-use self::upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings};
+use self::{
+    syslog::SyslogSettings,
+    upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings},
+};
 
 /// What `dab.yaml` holds. Paths are relative to the file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -123,6 +127,9 @@ pub(crate) struct Ingest {
     /// Who may send events. Without one, nobody.
     #[serde(default)]
     pub(crate) tokens: Vec<Token>,
+    /// Where syslog is taken in.
+    #[serde(default)]
+    pub(crate) syslog: Vec<SyslogSettings>,
     /// Which log sources the records of others' protocols are for, by what their clients call them. The
     /// first that fits counts.
     #[serde(default)]
@@ -278,6 +285,12 @@ pub(crate) enum SettingsError {
     Form { message: String, help: Option<String>, place: Place },
     #[error("{message}")]
     Value { message: String, help: String, path: String },
+    #[error("the file `{path}` that the settings name can't be read")]
+    File {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the secret in {place} can't be read: {reason}")]
     Secret { place: String, reason: String },
 }
@@ -285,7 +298,7 @@ pub(crate) enum SettingsError {
 impl Explain for SettingsError {
     fn code(&self) -> Code {
         Code(match self {
-            Self::Unreadable { .. } => "DAB0101",
+            Self::Unreadable { .. } | Self::File { .. } => "DAB0101",
             Self::Form { .. } => "DAB0102",
             Self::Value { .. } => "DAB0103",
             Self::Secret { .. } => "DAB0104",
@@ -296,7 +309,7 @@ impl Explain for SettingsError {
         match self {
             Self::Form { place, .. } => Some(place.clone()),
             Self::Value { path, .. } => Some(Place::Object(path.clone())),
-            Self::Unreadable { .. } | Self::Secret { .. } => None,
+            Self::Unreadable { .. } | Self::File { .. } | Self::Secret { .. } => None,
         }
     }
 
@@ -305,6 +318,7 @@ impl Explain for SettingsError {
             Self::Unreadable { .. } => {
                 Some("name the file with `--config`, or begin with `dab demo`".into())
             }
+            Self::File { .. } => Some("correct its path, or make it readable".into()),
             Self::Form { help, .. } => help.clone(),
             Self::Value { help, .. } => Some(help.clone()),
             Self::Secret { .. } => Some("set the variable, or make the file readable".into()),
@@ -345,6 +359,7 @@ impl Settings {
         }
         let mistake = self.retention.mistake().or_else(|| self.maintenance.mistake());
         let mistake = mistake.or_else(|| self.health.mistake());
+        let mistake = mistake.or_else(|| syslog::mistake(&self.ingest.syslog));
         if let Some((message, help)) = mistake {
             return wrong(message, help);
         }
@@ -354,8 +369,7 @@ impl Settings {
         let mut seen = std::collections::BTreeSet::new();
         let names = self.collect.iter().map(|source| &source.name);
         for name in names.chain(self.pull.iter().map(|pull| &pull.name)) {
-            let ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-            if name.is_empty() || name.len() > 64 || !name.chars().all(ok) {
+            if !can_name_a_source(name) {
                 let help = "use 1 to 64 of the characters `A-Z a-z 0-9 _ -`";
                 return wrong(format!("`{name}` can't name a source"), help);
             }
@@ -391,6 +405,12 @@ pub(crate) fn saved_search(path: &Path) -> Result<lake::query::SavedSearch, Sett
         Ok(_) => {}
     }
     serde_saphyr::from_str(&text).map_err(|error| form_error(&shown, &error))
+}
+
+/// Whether a source can be called so: its name is part of paths.
+fn can_name_a_source(name: &str) -> bool {
+    let ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !name.is_empty() && name.len() <= 64 && name.chars().all(ok)
 }
 
 fn form_error(path: &str, error: &serde_saphyr::Error) -> SettingsError {

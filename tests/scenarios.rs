@@ -38,6 +38,8 @@ mod replay;
 mod s3;
 #[path = "scenarios/saved.rs"]
 mod saved;
+#[path = "scenarios/syslog.rs"]
+mod syslog;
 #[expect(dead_code, reason = "the tests of `collect` use the other vendors")]
 #[path = "../crates/collect/tests/pull/vendors.rs"]
 mod vendors;

@@ -40,8 +40,8 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
     let observer = Arc::new(Console { output, color: color(), commits });
     let mut parts = host.parts(&project, observer)?;
     (parts.once, parts.decode_only) = (args.once, args.decode_only);
-    let is_empty = parts.buckets.is_empty() && parts.pulls.is_empty();
-    if is_empty && (args.once || parts.http.is_none()) {
+    let has_doors = !args.once && (parts.http.is_some() || !parts.syslog.is_empty());
+    if parts.buckets.is_empty() && parts.pulls.is_empty() && !has_doors {
         output::error_line(
             "there is nothing to read: the settings have no `collect` and no `pull`",
         );

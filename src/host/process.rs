@@ -122,6 +122,7 @@ impl Host {
             buckets: self.buckets()?,
             pulls,
             http: self.http()?,
+            syslog: settings::syslog::specs(&self.settings.ingest.syslog, &self.base)?,
             maintenance: self.settings.maintenance.maintenance(&self.settings.retention),
             health: self.settings.health.health(),
             rule_matches_per_hour_max: self.settings.rule_matches_per_hour_max,

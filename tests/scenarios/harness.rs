@@ -1,6 +1,7 @@
 //! A project in a temporary folder, and the binary run on it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
@@ -153,6 +154,8 @@ impl Project {
 pub(crate) struct Running {
     child: Child,
     pub(crate) address: String,
+    /// The addresses of listeners for syslog, by their names.
+    pub(crate) listeners: BTreeMap<String, String>,
     // Held so that the process can go on writing.
     _errors: BufReader<std::process::ChildStderr>,
 }
@@ -169,14 +172,26 @@ impl Running {
             .unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         let (mut address, mut line) = (String::new(), String::new());
+        let mut listeners = BTreeMap::new();
         while line.trim() != "ready" {
             line.clear();
             assert!(errors.read_line(&mut line).unwrap() > 0, "it ended before it was ready");
             if let Some(at) = line.trim().strip_prefix("listening on http://") {
                 at.clone_into(&mut address);
+            } else if let Some((name, at)) = line.trim().split_once(": listening on ") {
+                let (_, at) = at.split_once("://").unwrap();
+                listeners.insert(name.to_owned(), at.to_owned());
             }
         }
-        Self { child, address, _errors: errors }
+        Self { child, address, listeners, _errors: errors }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}");
     }
 
     pub(crate) fn kill(&mut self) {
@@ -232,10 +247,35 @@ pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     if let Some(program) = program.filter(|program| program.is_file()) {
         return Some(program);
     }
+    lacking(name);
+    None
+}
+
+/// Says that a test is skipped for want of a program; on a build server that is an error.
+pub(crate) fn lacking(name: &str) {
     let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!is_ci, "CI needs `{name}`: `cargo xtask test` installs it and sets DAB_TOOLS");
     eprintln!("skipped: `{name}` is not there (`cargo xtask test` installs it)");
-    None
+}
+
+/// A program of Debian's that `cargo xtask test` unpacks, with the libraries and modules that came along;
+/// `None`, said aloud, where it is not.
+pub(crate) fn debian(program: &str) -> Option<(Command, PathBuf)> {
+    let folder = std::env::var_os("DAB_TOOLS").map(|folder| PathBuf::from(folder).join("debian"));
+    let Some(folder) = folder.filter(|folder| folder.join(program).is_file()) else {
+        lacking(program);
+        return None;
+    };
+    let mut libraries = vec![folder.join("usr/lib/syslog-ng")];
+    for parent in ["usr/lib", "lib"] {
+        let Ok(entries) = fs::read_dir(folder.join(parent)) else { continue };
+        let is_theirs = |path: &PathBuf| path.to_string_lossy().ends_with("-linux-gnu");
+        libraries.extend(entries.map(|entry| entry.unwrap().path()).filter(is_theirs));
+    }
+    let mut command = Command::new(folder.join(program));
+    command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap());
+    command.stdin(Stdio::null());
+    Some((command, folder))
 }
 
 /// The corpora's folder; `None`, said aloud, where there is none.

@@ -1,7 +1,8 @@
 //! The programs and packages that tests need, installed into `.tools` at pinned versions.
 //!
-//! They come from the Python package index by name and version, nothing else is downloaded. What
-//! is there already is left alone, so a second run costs nothing.
+//! They come from the Python package index by name and version, and from the Debian release that this
+//! runs on by name alone: nothing else is downloaded. What is there already is left alone, so a second
+//! run costs nothing.
 
 use std::{
     fs,
@@ -35,7 +36,7 @@ pub(crate) fn install(root: &Path) -> Result<Tools, Failure> {
     }
     let marker = python.join("installed.txt");
     let mut done = requirements(&fs::read_to_string(&marker).unwrap_or_default());
-    let mut missing = Vec::new();
+    let mut missing = debian(root, &folder)?;
     for requirement in wanted.iter().filter(|one| !done.contains(one)).cloned().collect::<Vec<_>>()
     {
         say(&format!("installing {requirement}"));
@@ -47,6 +48,43 @@ pub(crate) fn install(root: &Path) -> Result<Tools, Failure> {
     let text = done.join("\n") + "\n";
     fs::write(&marker, text).map_err(|error| format!("{}: {error}", marker.display()))?;
     Ok(Tools { folder, missing })
+}
+
+/// Unpacks the packages that `tests/debian.txt` names into `.tools/debian`. Answers what could not be.
+fn debian(root: &Path, folder: &Path) -> Result<Vec<String>, Failure> {
+    let list = root.join("tests/debian.txt");
+    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let target = folder.join("debian");
+    let marker = target.join("unpacked.txt");
+    let wanted = requirements(&text);
+    if requirements(&fs::read_to_string(&marker).unwrap_or_default()) == wanted {
+        return Ok(Vec::new());
+    }
+    say(&format!("unpacking {}", wanted.join(", ")));
+    let unpacked = unpack(&wanted, &target, folder);
+    if let Err(failure) = unpacked {
+        let help = "on Debian, `apt-get update` may help";
+        return Ok(vec![format!("{}: {failure}\n  {help}", list.display())]);
+    }
+    fs::write(&marker, text).map_err(|error| format!("{}: {error}", marker.display()))?;
+    Ok(Vec::new())
+}
+
+fn unpack(packages: &[String], target: &Path, folder: &Path) -> Result<(), Failure> {
+    let archives = folder.join("archives");
+    for path in [target, &archives] {
+        fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let mut download = process::command("apt-get", &archives);
+    process::output(download.args(["download", "--quiet"]).args(packages))?;
+    let entries =
+        fs::read_dir(&archives).map_err(|error| format!("{}: {error}", archives.display()))?;
+    for archive in entries.flatten().map(|entry| entry.path()) {
+        if archive.extension().is_some_and(|extension| extension == "deb") {
+            process::output(process::command("dpkg", folder).arg("-x").arg(&archive).arg(target))?;
+        }
+    }
+    fs::remove_dir_all(&archives).map_err(|error| format!("{}: {error}", archives.display()))
 }
 
 /// Makes the virtual environment, unless a working one is there.

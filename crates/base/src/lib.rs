@@ -4,6 +4,7 @@
 //! [`Event`] (decode to detect and lake), [`Match`] (detect to notify), [`Alert`] (notify onward),
 //! and [`Problem`], the one form in which a mistake reaches a person.
 
+mod about;
 mod alert;
 mod column;
 pub mod event;
@@ -18,8 +19,10 @@ mod sigma_route;
 mod state;
 #[cfg(feature = "conformance")]
 pub mod state_conformance;
+mod syslog;
 mod time;
 
+pub use about::ABOUT_MARK;
 pub use alert::{Alert, Fact, Facts, Level, Match, Reason, RuleInfo};
 pub use column::ColumnType;
 pub use event::{Event, FieldPath, Object, Origin, Value};
@@ -30,4 +33,5 @@ pub use problem::{Code, Explain, Place, Problem, Report};
 pub use quarantine::Quarantined;
 pub use sigma_route::SigmaRoute;
 pub use state::{MemoryState, StateError, StateStore, Versioned};
+pub use syslog::SyslogFrame;
 pub use time::{Clock, Day, FixedClock, SystemClock, Timestamp};

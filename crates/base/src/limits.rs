@@ -514,3 +514,44 @@ pub const PULL_ANSWER_CHARS_MAX: usize = 200;
 
 /// How many days before a credential ends it is told of: time to get a new one approved.
 pub const PULL_CREDENTIAL_DAYS_LEFT: u64 = 14;
+
+/// How many connections a listener for syslog has open at once: past it, others wait to be accepted. One
+/// takes some 20 KiB, with TLS some 60 KiB.
+pub const SYSLOG_CONNECTIONS_MAX: usize = 4096;
+
+/// How many bytes a message of syslog may have: longer ones are stored in pieces. Senders cut theirs at
+/// 2 KiB to 64 KiB; Windows events as XML reach a few hundred KiB.
+pub const SYSLOG_MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// For how long a connection may bring nothing before it is closed, in seconds. A day: senders whose
+/// connection was closed lose what they send before they notice, as the protocol has no answers.
+pub const SYSLOG_IDLE_SECONDS: u64 = 86_400;
+
+/// How long a sender may take to agree on TLS, in seconds.
+pub const SYSLOG_HANDSHAKE_SECONDS: u64 = 10;
+
+/// For how long connections are still read once dab is to end, in milliseconds, as long as something
+/// comes: what senders have on the way.
+pub const SYSLOG_DRAIN_MILLISECONDS: u64 = 2000;
+
+/// The longest gap in that, in milliseconds.
+pub const SYSLOG_DRAIN_GAP_MILLISECONDS: u64 = 200;
+
+/// How many bytes of messages are queued as one request.
+pub const SYSLOG_REQUEST_BYTES: usize = 4 << 20;
+
+/// How long a message waits for others of its listener to be queued along with it, in milliseconds.
+pub const SYSLOG_GATHER_MILLISECONDS: u64 = 50;
+
+/// How many bytes of messages of one listener wait for their commit: past it, connections are not read.
+pub const SYSLOG_WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// How many pieces of connections wait to be gathered: 64 KiB each, as a rule.
+pub const SYSLOG_PIECES_MAX: usize = 64;
+
+/// The receive buffer asked of the system for a UDP socket, in bytes: a second's bursts. The system may
+/// give less.
+pub const SYSLOG_UDP_BUFFER_BYTES: usize = 8 << 20;
+
+/// How many senders' rates are remembered: addresses of UDP packets can be made up.
+pub const SYSLOG_SENDERS_MAX: usize = 100_000;

@@ -1,21 +1,25 @@
-//! Raw bytes in: objects of a folder or bucket, the queue behind HTTP ingest, and APIs that are pulled.
+//! Raw bytes in: objects of a folder or bucket, syslog, the queue behind both it and HTTP ingest, and
+//! APIs that are pulled.
 //!
 //! [`BucketSource`] polls a folder or an S3 prefix and hands out the bytes of its objects,
 //! decompressed, chunk by chunk. [`PushQueue`] holds what was pushed over HTTP until it is
 //! committed. What both promise is written in [`source`]. What clients of Splunk, Elasticsearch,
-//! OpenTelemetry and journald send is taken apart into [`Pushed`] records. [`Puller`] asks APIs that
-//! hand out events when they are asked.
+//! OpenTelemetry and journald send is taken apart into [`Pushed`] records. [`SyslogListener`] takes
+//! syslog in by TCP, TLS and UDP. [`Puller`] asks APIs that hand out events when they are asked.
 //!
 //! This crate does not cut bytes into records (`decode` does), does not store its own checkpoint
 //! (the caller commits it together with the data), speaks no HTTP of its own, and does not read
 //! the environment.
 
+mod allowance;
 mod bucket;
 mod error;
 mod pull;
 mod push;
 pub mod source;
+mod syslog;
 
+pub use allowance::Allowance;
 pub use bucket::{BucketSettings, BucketSource, Location};
 pub use error::CollectError;
 pub use pull::{
@@ -29,3 +33,7 @@ pub use push::{
     hec_events, hec_raw, otlp_json, otlp_protobuf,
 };
 pub use source::{Chunk, End, Fault, ObjectKey};
+pub use syslog::{
+    Cut, SyslogCutter, SyslogError, SyslogForm, SyslogListener, SyslogSettings, SyslogTls,
+    SyslogTransport, SyslogTrouble, Troubles,
+};

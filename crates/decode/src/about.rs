@@ -4,12 +4,9 @@
 //! record. So it is in the cold tier and in the quarantine along with the record, and is there again
 //! when either is replayed. Its members become fields of the event.
 
-use base::{Object, Value};
+use base::{ABOUT_MARK, Object, Value};
 
 use crate::parse;
-
-/// Stands on both sides of what is said beside a record: ASCII's record separator.
-pub const ABOUT_MARK: u8 = 0x1e;
 
 /// What is said beside a record, and the record. One whose beginning only looks like it is left whole.
 pub(crate) fn split(bytes: &[u8]) -> (Option<Object<'_>>, &[u8]) {

@@ -10,7 +10,7 @@ mod header;
 mod json;
 mod row;
 
-use base::limits::RECORD_BYTES_MAX;
+use base::{SyslogFrame, limits::RECORD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 use crate::{Format, Grammar, Layout, Reject, RejectKind};
@@ -210,6 +210,7 @@ impl Framer {
                     let name = xml.record.clone();
                     self.markup(rest, last, &name, each)
                 }
+                (Grammar::Syslog(_), None) => self.syslog(rest, last, each),
                 (_, None) => self.line(rest, last, each),
             },
             (Layout::Json { .. }, Position::Top | Position::Unheaded) => self.top(rest, last, each),
@@ -232,6 +233,33 @@ impl Framer {
         };
         self.record(rest.get(..end).unwrap_or(rest), each);
         end + 1
+    }
+
+    /// A line, or a message with its length in front.
+    fn syslog<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
+        if self.begun.is_some() {
+            return self.line(rest, last, each);
+        }
+        match SyslogFrame::of(rest) {
+            SyslogFrame::Unknown if !last => 0,
+            SyslogFrame::Counted { begin, end } => match rest.get(begin..end) {
+                Some(message) => {
+                    let ends = message.iter().rev().take_while(|byte| matches!(byte, b'\n' | 0));
+                    let length = message.len() - ends.count();
+                    self.record(message.get(..length).unwrap_or(message), each);
+                    end
+                }
+                None if last => {
+                    let problem =
+                        Reject::new(RejectKind::Structure, "the object ends inside a message")
+                            .help("send the whole object again; what came before is in the table");
+                    self.malformed(rest, problem, each);
+                    rest.len()
+                }
+                None => 0,
+            },
+            SyslogFrame::Line | SyslogFrame::Unknown => self.line(rest, last, each),
+        }
     }
 
     /// A line, but for line ends in quotes.

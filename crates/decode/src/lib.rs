@@ -17,7 +17,6 @@ mod parse;
 mod reject;
 mod time;
 
-pub use about::ABOUT_MARK;
 pub use decoder::{At, Decoder};
 pub use frame::{Frame, FrameState, Framer, Header};
 pub use log_source::{

@@ -49,6 +49,15 @@ pub enum Happening<'h> {
     },
     /// HTTP is on.
     Listening(std::net::SocketAddr),
+    /// A listener for syslog is on.
+    SyslogListening {
+        /// Its name.
+        name: &'h str,
+        /// `tcp`, `tls` or `udp`.
+        transport: &'h str,
+        /// Where.
+        address: std::net::SocketAddr,
+    },
     /// Everything is started.
     Ready,
 }

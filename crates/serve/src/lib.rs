@@ -31,6 +31,7 @@ mod rule_limit;
 mod spill;
 mod status;
 mod stop;
+mod syslog_lane;
 #[cfg(test)]
 mod tests;
 
@@ -51,3 +52,4 @@ pub use reload::{DetectionSource, Detections, refresh_lookups};
 pub use replay::{Replayed, bytes_of, quarantined};
 pub use status::{RATE_SECONDS, RuleErrors, RuleHeldBack, SourceStatus, Status, Unhealthy};
 pub use stop::{Stop, StopSwitch, stop_signal};
+pub use syslog_lane::SyslogSpec;

@@ -5,6 +5,8 @@
 //!              ├─► batcher: frame, decode, detect ─►┤
 //! push_lane ───┤   (one pass over the bytes)        └─► alerts: dedup, tables, outbox ─► receivers
 //! pull_lane ───┘
+//!
+//! push_lane is fed by api and syslog_lane.
 //! ```
 
 use std::{
@@ -41,6 +43,7 @@ use crate::{
     rule_errors,
     status::{Board, Status},
     stop::stop_signal,
+    syslog_lane::{self, SyslogSpec},
 };
 
 /// How often the status is written.
@@ -67,6 +70,8 @@ pub struct Parts {
     pub pulls: Vec<PullSpec>,
     /// What comes by HTTP; `None`: nothing.
     pub http: Option<Ingest>,
+    /// What comes as syslog.
+    pub syslog: Vec<SyslogSpec>,
     /// How the lake is looked after while it runs; `None`: not at all.
     pub maintenance: Option<Maintenance>,
     /// How sources are watched; `None`: not at all.
@@ -93,6 +98,7 @@ pub struct Parts {
 pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
     let lock = parts.lake.lock()?;
     let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
+    let syslog = parts.syslog.clone();
     let newer = parts.newer_detections.clone();
     let maintenance = parts.maintenance.clone();
     let (health, state) = (parts.health.clone(), Arc::clone(&parts.state));
@@ -123,6 +129,9 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
     }
     if let Some(ingest) = http.filter(|_| !once) {
         start_http(&stages, &decoders, ingest, &mut tasks).await?;
+    }
+    for spec in syslog.into_iter().filter(|_| !once) {
+        syslog_lane::start(&stages, &decoders, spec, &mut tasks).await?;
     }
     let mut watch = None;
     if let Some(health) = health {
@@ -260,7 +269,7 @@ fn decoder_for(
     found.ok_or_else(|| unknown(decoders, source_name.to_owned(), log_source))
 }
 
-fn unknown(decoders: &Decoders, source_name: String, log_source: &str) -> ServeError {
+pub(crate) fn unknown(decoders: &Decoders, source_name: String, log_source: &str) -> ServeError {
     let known = decoders.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     ServeError::UnknownLogSource { source_name, log_source: log_source.to_owned(), known }
 }

@@ -52,7 +52,15 @@ struct Count {
 }
 
 /// Commits what the queue holds until it is closed and empty.
-pub(crate) async fn run(mut lane: Lane, queue: PushQueue) -> Result<(), Problem> {
+pub(crate) async fn run(lane: Lane, queue: PushQueue) -> Result<(), Problem> {
+    let ended = commit_all(lane, &queue).await;
+    // Where it could not go on, those who wait hear that nobody will answer.
+    queue.close();
+    while !queue.take(usize::MAX, Duration::ZERO).await.is_empty() {}
+    ended
+}
+
+async fn commit_all(mut lane: Lane, queue: &PushQueue) -> Result<(), Problem> {
     loop {
         let requests = queue.take(PUSH_BATCH_BYTES, GROUP_COMMIT).await;
         if requests.is_empty() {

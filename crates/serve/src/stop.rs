@@ -25,6 +25,11 @@ impl StopSwitch {
 }
 
 impl Stop {
+    /// The signal, for those who know no more than that: `true` once it was given.
+    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+        self.0.clone()
+    }
+
     /// Whether it was given.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

@@ -159,6 +159,7 @@ impl Building {
             buckets: vec![self.spec("./logs")],
             pulls: Vec::new(),
             http: None,
+            syslog: Vec::new(),
             maintenance: None,
             health: None,
             rule_matches_per_hour_max: self.limit,

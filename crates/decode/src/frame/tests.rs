@@ -71,6 +71,22 @@ fn lines_end_where_lines_end() {
     assert_eq!(frames(&lines, b"\n\n"), [""; 0]);
 }
 
+fn syslog() -> Format {
+    let grammar = Grammar::Syslog(crate::Syslog::default());
+    format(Layout::Text(Box::new(crate::Text { grammar, types: Vec::new() })))
+}
+
+#[test]
+fn messages_of_syslog_may_be_counted() {
+    let object = b"9 <34>a\nb\n\0\n7 <34>c\r\n<34>line\n6 users\n8 \x1e{}\x1e<1>d";
+    let expected = ["0 <34>a\nb", "12 <34>c", "21 <34>line", "30 6 users", "38 \x1e{}\x1e<1>d"];
+    assert_eq!(frames(&syslog(), object), expected);
+    let cut = ["0 <34>a".to_owned(), "8 12 <34>b !! the object ends inside a message".to_owned()];
+    assert_eq!(frames(&syslog(), b"<34>a\n\n\n12 <34>b")[..1], cut[..1]);
+    assert_eq!(frames(&syslog(), b"<34>a\n\n\n12 <34>b")[1..], cut[1..]);
+    assert_eq!(frames(&syslog(), b"12 <"), ["0 12 <"]);
+}
+
 #[test]
 fn values_and_arrays_give_their_records() {
     let object = br#"{"a":"}"} [{"b":["]"]} , {"c":"\"]"}] {"d":1},
@@ -252,6 +268,10 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
         "é",
         "\u{feff}",
         "\"a\":",
+        "<34>",
+        "7 <34>",
+        "11 ",
+        "2",
     ]);
     prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat().into_bytes())
 }
@@ -262,6 +282,7 @@ fn formats() -> impl Strategy<Value = Format> {
         json(None),
         json(Some("R")),
         json(Some("a.R")),
+        syslog(),
     ])
 }
 

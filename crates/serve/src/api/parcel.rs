@@ -6,10 +6,10 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use base::Report;
+use base::{ABOUT_MARK, Report};
 use bytes::Bytes;
 use collect::{Members, PushError, PushForm, PushOutcome, PushRequest, Pushed, Record, Rejected};
-use decode::{ABOUT_MARK, Layout};
+use decode::Layout;
 use tokio::sync::oneshot;
 
 use super::{Api, Protocol, Refusal, route, token::Token};

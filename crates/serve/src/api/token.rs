@@ -1,10 +1,11 @@
 //! Who may send events: tokens, in whichever form a client puts them, and how much each may send.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use base::Timestamp;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use collect::Allowance;
 
 use super::{Refusal, text};
 
@@ -71,8 +72,8 @@ impl Holder {
 
     /// Counts a request, if there may be one now.
     pub(super) fn begin(&self, now: Timestamp) -> Result<(), Refusal> {
-        self.bytes.wait(now).map_or(Ok(()), |seconds| self.refuse(seconds))?;
-        self.requests.wait(now).map_or(Ok(()), |seconds| self.refuse(seconds))?;
+        self.bytes.wait(now).map_or(Ok(()), |wait| self.refuse(wait))?;
+        self.requests.wait(now).map_or(Ok(()), |wait| self.refuse(wait))?;
         self.requests.use_up(now, 1);
         Ok(())
     }
@@ -82,41 +83,9 @@ impl Holder {
         self.bytes.use_up(now, bytes as u64);
     }
 
-    fn refuse(&self, retry_after_seconds: u64) -> Result<(), Refusal> {
+    fn refuse(&self, wait: Duration) -> Result<(), Refusal> {
+        let retry_after_seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Err(Refusal::Rate { token: self.token.name.clone(), retry_after_seconds })
-    }
-}
-
-/// A second's worth of something, refilled as time passes.
-#[derive(Debug)]
-struct Allowance {
-    per_second: Option<u64>,
-    /// When it is full again, in microseconds; what is used up moves it on.
-    full_at: Mutex<i64>,
-}
-
-impl Allowance {
-    const fn new(per_second: Option<u64>) -> Self {
-        Self { per_second, full_at: Mutex::new(i64::MIN) }
-    }
-
-    /// How many seconds to wait until some is left; `None`: there is now.
-    fn wait(&self, now: Timestamp) -> Option<u64> {
-        self.per_second?;
-        let over = self.lock().saturating_sub(now.as_micros()).saturating_sub(1_000_000);
-        (over >= 0).then(|| u64::try_from(over / 1_000_000 + 1).unwrap_or(1))
-    }
-
-    fn use_up(&self, now: Timestamp, amount: u64) {
-        let Some(per_second) = self.per_second else { return };
-        let micros = amount.saturating_mul(1_000_000).div_ceil(per_second.max(1));
-        let mut full_at = self.lock();
-        let from = (*full_at).max(now.as_micros());
-        *full_at = from.saturating_add(i64::try_from(micros).unwrap_or(i64::MAX));
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, i64> {
-        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -81,6 +81,7 @@ impl Site {
             buckets: log_sources.iter().map(spec).collect(),
             pulls: Vec::new(),
             http: None,
+            syslog: Vec::new(),
             maintenance: None,
             health: None,
             rule_matches_per_hour_max: base::limits::RULE_MATCHES_PER_HOUR_MAX,
