@@ -12,6 +12,7 @@ mod rules;
 mod run;
 mod schema;
 mod searches;
+mod sources;
 mod status;
 mod tables;
 
@@ -47,6 +48,9 @@ pub(crate) enum Command {
     /// Looks after the lake: compacts, drops what is too old, checks, counts.
     #[command(subcommand)]
     Lake(lake::Action),
+    /// Suggests log sources for records.
+    #[command(subcommand)]
+    Sources(sources::Action),
     /// Tells what each source is doing.
     Status,
     /// Checks and tests detections.
@@ -70,6 +74,7 @@ pub(crate) async fn run(command: Command, config: &Path, output: Output) -> Resu
         Command::Alerts(args) => alerts::run(&args, config, output).await,
         Command::Quarantine(action) => quarantine::run(action, config, output).await,
         Command::Lake(action) => lake::run(action, config, output).await,
+        Command::Sources(action) => sources::run(action, config, output).await,
         Command::Status => status::run(config, output).await,
         Command::Rules(args) => rules::run(&args, config, output),
         Command::Backtest(args) => backtest::run(&args, config, output).await,

@@ -291,6 +291,12 @@ pub(crate) enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the file `{path}` can't be read")]
+    Sample {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the secret in {place} can't be read: {reason}")]
     Secret { place: String, reason: String },
 }
@@ -298,7 +304,7 @@ pub(crate) enum SettingsError {
 impl Explain for SettingsError {
     fn code(&self) -> Code {
         Code(match self {
-            Self::Unreadable { .. } | Self::File { .. } => "DAB0101",
+            Self::Unreadable { .. } | Self::File { .. } | Self::Sample { .. } => "DAB0101",
             Self::Form { .. } => "DAB0102",
             Self::Value { .. } => "DAB0103",
             Self::Secret { .. } => "DAB0104",
@@ -309,7 +315,10 @@ impl Explain for SettingsError {
         match self {
             Self::Form { place, .. } => Some(place.clone()),
             Self::Value { path, .. } => Some(Place::Object(path.clone())),
-            Self::Unreadable { .. } | Self::File { .. } | Self::Secret { .. } => None,
+            Self::Unreadable { .. }
+            | Self::File { .. }
+            | Self::Sample { .. }
+            | Self::Secret { .. } => None,
         }
     }
 
@@ -318,7 +327,9 @@ impl Explain for SettingsError {
             Self::Unreadable { .. } => {
                 Some("name the file with `--config`, or begin with `dab demo`".into())
             }
-            Self::File { .. } => Some("correct its path, or make it readable".into()),
+            Self::File { .. } | Self::Sample { .. } => {
+                Some("correct its path, or make it readable".into())
+            }
             Self::Form { help, .. } => help.clone(),
             Self::Value { help, .. } => Some(help.clone()),
             Self::Secret { .. } => Some("set the variable, or make the file readable".into()),

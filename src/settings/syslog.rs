@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use base::{Problem, limits};
 use collect::{SyslogTls, SyslogTransport};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serve::SyslogSpec;
+use serve::{SortingRoute, SyslogSpec, UNCLASSIFIED};
 
 use super::{SecretRef, SettingsError};
 
@@ -23,8 +24,13 @@ pub(crate) struct SyslogSettings {
     /// Where it listens: `tcp://`, `tls://` or `udp://`, an address and a port, such as
     /// `tls://0.0.0.0:6514`; port 0 takes any that is free.
     listen: String,
-    /// The log source that decodes its messages.
-    log_source: String,
+    /// The log source that decodes its messages; with `route`, those that no route is for: `unclassified` if
+    /// it is left out.
+    #[serde(default)]
+    log_source: Option<String>,
+    /// Which messages are for which log source: the first whose condition holds.
+    #[serde(default)]
+    route: Vec<RouteSettings>,
     /// With `tls`: a file in PEM with the certificate, and those between it and its authority.
     #[serde(default)]
     certificate: Option<PathBuf>,
@@ -52,6 +58,17 @@ pub(crate) struct SyslogSettings {
     /// How many bytes one address may send in a second, likewise.
     #[serde(default)]
     bytes_per_second_max: Option<u64>,
+}
+
+/// Messages for which a condition holds are a log source's.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RouteSettings {
+    /// The condition, in CEL: over `syslog.…`, `message` or the fields of a message in JSON, `original` and
+    /// `syslog_sender`.
+    when: String,
+    /// The log source.
+    log_source: String,
 }
 
 const fn connections() -> usize {
@@ -92,6 +109,16 @@ impl SyslogSettings {
             let help = "write `tcp://`, `tls://` or `udp://`, an address and a port";
             return Some((format!("`{listen}` is nowhere to listen for syslog"), help));
         };
+        if self.log_source.is_none() && self.route.is_empty() {
+            let help = "name the `log_source` of its messages, or a `route` for each kind";
+            return Some((format!("the listener `{name}` is for no log source"), help));
+        }
+        for route in &self.route {
+            if let Err(error) = SortingRoute::new(&route.when, &route.log_source) {
+                let help = "correct `when` of its `route`";
+                return Some((format!("the listener `{name}`: `{}`: {error}", route.when), help));
+            }
+        }
         let has_both = self.certificate.is_some() && self.key.is_some();
         let has_any = self.certificate.is_some() || self.key.is_some() || self.client_ca.is_some();
         if scheme == "tls" && !has_both {
@@ -135,7 +162,16 @@ impl SyslogSettings {
             bytes_per_second_max: self.bytes_per_second_max,
             ..collect::SyslogSettings::new(address, transport)
         };
-        Ok(SyslogSpec { name: self.name.clone(), log_source: self.log_source.clone(), settings })
+        let mut routes = Vec::new();
+        for route in &self.route {
+            routes.push(Arc::new(SortingRoute::new(&route.when, &route.log_source)?));
+        }
+        Ok(SyslogSpec {
+            name: self.name.clone(),
+            log_source: self.log_source.clone().unwrap_or_else(|| UNCLASSIFIED.to_owned()),
+            routes,
+            settings,
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::harness::{Project, Running, debian, lacking, until};
+use crate::harness::{Project, Running, debian, gzip, lacking, until};
 
 const LISTENERS: &str = "ingest:\n  syslog:\n    \
     - {name: plain, listen: \"tcp://127.0.0.1:0\", log_source: linux_syslog}\n    \
@@ -77,6 +77,52 @@ fn a_record_without_a_time_goes_to_the_quarantine_and_back() {
     let lines = project.json(&["sql", "SELECT message AS m FROM strict ORDER BY m"]);
     assert_eq!(lines, [json!({"m": "fine"}), json!({"m": "no time\nat all"})]);
     project.ledger_adds_up();
+}
+
+#[test]
+fn a_mixed_stream_is_sorted_and_the_rest_is_kept_whole() {
+    let settings = "ingest:\n  syslog:\n    - name: net\n      listen: tcp://127.0.0.1:0\n      route:\n        \
+        - {when: 'syslog.appname == \"sshd\"', log_source: linux_syslog}\n        \
+        - {when: 'original.contains(\"%ASA-\")', log_source: cisco_asa}\n        \
+        - {when: 'eventType.startsWith(\"user.\")', log_source: okta_system}\n";
+    let project = Project::new(settings);
+    let running = Running::start(&project, &[]);
+    let mut stream = TcpStream::connect(&running.listeners["net"]).unwrap();
+    let lines = "<38>Nov 24 08:00:00 web sshd[1]: Accepted publickey for anna from 192.0.2.1 port 1 ssh2\n\
+        <166>Nov 24 2026 08:00:00 fw : %ASA-6-302014: Teardown TCP connection 1 for outside:192.0.2.1/1 to inside:10.0.0.1/2 duration 0:00:01 bytes 3 TCP FINs\n\
+        {\"eventType\":\"user.session.start\",\"published\":\"2026-11-24T08:00:00Z\",\"uuid\":\"u\"}\n\
+        <38>Nov 24 08:00:00 web shop: order 1\n\
+        14 <38>any\nthing?";
+    stream.write_all(lines.as_bytes()).unwrap();
+    running.end();
+    for table in ["linux_syslog", "cisco_asa", "okta_system"] {
+        assert_eq!(project.rows(table), 1, "{table}");
+    }
+    let sql = "SELECT original AS o FROM unclassified ORDER BY o";
+    let expected = ["<38>Nov 24 08:00:00 web shop: order 1", "<38>any\nthing?"];
+    assert_eq!(project.json(&["sql", sql]), expected.map(|line| json!({"o": line})));
+    let words = ["sources", "suggest", "--unclassified", "--where", "syslog.appname = 'shop'"];
+    let yaml = project.json(&words)[0]["yaml"].as_str().unwrap().to_owned();
+    assert!(
+        yaml.contains("\nformat: syslog\ntime: {field: syslog.timestamp, format: syslog"),
+        "{yaml}"
+    );
+    assert!(project.quarantined().is_empty());
+    project.ledger_adds_up();
+}
+
+#[test]
+fn a_suggested_log_source_reads_the_file() {
+    let project = Project::ndjson("");
+    let line =
+        "{\"at\":\"2026-11-24T08:00:00Z\",\"action\":\"export\",\"client\":\"203.0.113.9\"}\n";
+    let file = project.write("in/shop.ndjson.gz", &gzip(line.repeat(3).as_bytes()));
+    let yaml = project.ok(&["sources", "suggest", &file.display().to_string()]);
+    project.write("sources/plain.yml", yaml.as_bytes());
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("plain"), 3);
+    let sql = "SELECT count(*) AS n FROM plain WHERE source.ip = '203.0.113.9'";
+    assert_eq!(project.number(sql), 3);
 }
 
 /// A project with certificates of its own, in the names that listeners and senders use; `None` where

@@ -555,3 +555,9 @@ pub const SYSLOG_UDP_BUFFER_BYTES: usize = 8 << 20;
 
 /// How many senders' rates are remembered: addresses of UDP packets can be made up.
 pub const SYSLOG_SENDERS_MAX: usize = 100_000;
+
+/// How many bytes of a file a log source is suggested from: some thousand records.
+pub const SUGGEST_BYTES_MAX: usize = 1 << 20;
+
+/// How many records a log source is suggested from: each is decoded some hundred times.
+pub const SUGGEST_RECORDS_MAX: usize = 500;

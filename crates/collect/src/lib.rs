@@ -34,6 +34,6 @@ pub use push::{
 };
 pub use source::{Chunk, End, Fault, ObjectKey};
 pub use syslog::{
-    Cut, SyslogCutter, SyslogError, SyslogForm, SyslogListener, SyslogSettings, SyslogTls,
+    Cut, Sorter, SyslogCutter, SyslogError, SyslogForm, SyslogListener, SyslogSettings, SyslogTls,
     SyslogTransport, SyslogTrouble, Troubles,
 };

@@ -201,6 +201,12 @@ impl PushQueue {
         self.0.changed.notify_one();
     }
 
+    /// Whether it takes no more requests for good.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
     /// How many requests wait, and how many bytes they have.
     #[must_use]
     pub fn waiting(&self) -> (usize, usize) {

@@ -37,10 +37,10 @@ use tokio_rustls::TlsAcceptor;
 pub use self::{
     cut::{Cut, SyslogCutter, SyslogForm},
     error::{SyslogError, SyslogTrouble},
+    gather::Sorter,
     tls::SyslogTls,
 };
 use self::{gather::Gather, senders::Senders, stream::stopped};
-use crate::PushQueue;
 
 /// After how long it is asked whether a silent sender is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -197,17 +197,17 @@ impl SyslogListener {
         Arc::clone(&self.troubles)
     }
 
-    /// Takes messages in until `stop` says so; what was read is committed by then.
+    /// Takes messages in, written in a form for `sorter`, until `stop` says so; what was read is committed by then.
     pub async fn run(
         self,
-        queue: PushQueue,
+        sorter: Arc<dyn Sorter>,
         form: SyslogForm,
         clock: Arc<dyn Clock>,
         stop: watch::Receiver<bool>,
     ) {
         let (sender, receiver) = mpsc::channel(limits::SYSLOG_PIECES_MAX);
         let gather = Gather {
-            queue,
+            sorter,
             clock: Arc::clone(&clock),
             troubles: Arc::clone(&self.troubles),
             stop: stop.clone(),

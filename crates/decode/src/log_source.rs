@@ -254,6 +254,7 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         "squid_access.yml",
         "stix_indicators.yml",
         "suricata_eve.yml",
+        "unclassified.yml",
         "windows_events.yml",
         "windows_events_xml.yml",
         "zeek.yml",

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base::Problem;
 use collect::{
-    PushLimits, PushQueue, SyslogForm, SyslogListener, SyslogSettings, SyslogTransport, Troubles,
+    PushLimits, PushQueue, Sorter, SyslogForm, SyslogListener, SyslogSettings, SyslogTransport,
+    Troubles,
 };
 use decode::{Decoder, Grammar, Layout};
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use crate::{
     happening::Happening,
     lane::{Lane, Stages},
     push_lane,
+    sorting::{Outlet, Sorting, SortingRoute},
 };
 
 /// How often troubles with senders are told.
@@ -23,8 +25,10 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub struct SyslogSpec {
     /// Its name.
     pub name: String,
-    /// The log source that decodes its messages.
+    /// The log source that decodes its messages, or those that no route is for.
     pub log_source: String,
+    /// Which messages are for other log sources.
+    pub routes: Vec<Arc<SortingRoute>>,
     /// Where and how it listens.
     pub settings: SyslogSettings,
 }
@@ -37,36 +41,80 @@ pub(crate) async fn start(
     tasks: &mut JoinSet<Result<(), Problem>>,
 ) -> Result<(), Problem> {
     let source = format!("syslog.{}", spec.name);
-    let decoder = decoders.get(&spec.log_source).map(Arc::clone);
-    let decoder = decoder
-        .ok_or_else(|| crate::pipeline::unknown(decoders, source.clone(), &spec.log_source))?;
-    let form = form_of(&decoder.log_source().format.layout);
     let transport = match &spec.settings.transport {
         SyslogTransport::Tcp => "tcp",
         SyslogTransport::Tls(_) => "tls",
         SyslogTransport::Udp => "udp",
     };
-    let listener = SyslogListener::bind(spec.settings).await?;
-    let (lane, _) = Lane::open(Arc::clone(stages), &source, decoder).await?;
+    let listener = SyslogListener::bind(spec.settings.clone()).await?;
     let address = listener.address();
     stages.observer.happened(&Happening::SyslogListening { name: &spec.name, transport, address });
-    let queue = PushQueue::new(PushLimits::default());
-    tasks.spawn(push_lane::run(lane, queue.clone()));
+    let Opened { sorter, form, queues } = open(stages, decoders, &spec, &source, tasks).await?;
     let stages = Arc::clone(stages);
     tasks.spawn(async move {
         let troubles = listener.troubles();
         let (clock, stop) = (Arc::clone(&stages.clock), stages.stop.clone());
-        let listening = listener.run(queue.clone(), form, clock, stop.watch());
+        let listening = listener.run(sorter, form, clock, stop.watch());
         let telling = tell_always(&stages, &source, &troubles);
         tokio::select! {
             () = listening => {}
             () = telling => {}
         }
-        queue.close();
+        for queue in queues {
+            queue.close();
+        }
         tell(&stages, &source, &troubles);
         Ok(())
     });
     Ok(())
+}
+
+/// Where the messages of a listener go.
+struct Opened {
+    sorter: Arc<dyn Sorter>,
+    form: SyslogForm,
+    queues: Vec<PushQueue>,
+}
+
+/// Opens the lanes of a listener: one, or one for each log source that its routes name.
+async fn open(
+    stages: &Arc<Stages>,
+    decoders: &BTreeMap<String, Arc<Decoder>>,
+    spec: &SyslogSpec,
+    source: &str,
+    tasks: &mut JoinSet<Result<(), Problem>>,
+) -> Result<Opened, Problem> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut routes = Vec::new();
+    for route in &spec.routes {
+        let known = names.iter().position(|name| *name == route.log_source());
+        routes.push((Arc::clone(route), known.unwrap_or(names.len())));
+        if known.is_none() {
+            names.push(route.log_source());
+        }
+    }
+    names.push(&spec.log_source);
+    let mut outlets = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let decoder = decoders.get(*name).map(Arc::clone);
+        let decoder =
+            decoder.ok_or_else(|| crate::pipeline::unknown(decoders, source.to_owned(), name))?;
+        let form = form_of(&decoder.log_source().format.layout);
+        // What no route is for keeps the listener's own name, whatever routes there are.
+        let is_last = number + 1 == names.len();
+        let lane = if is_last { source.to_owned() } else { format!("{source}.{name}") };
+        let (lane, _) = Lane::open(Arc::clone(stages), &lane, decoder).await?;
+        let queue = PushQueue::new(PushLimits::default());
+        tasks.spawn(push_lane::run(lane, queue.clone()));
+        outlets.push(Outlet { queue, form });
+    }
+    let queues: Vec<PushQueue> = outlets.iter().map(|outlet| outlet.queue.clone()).collect();
+    if let ([outlet], true) = (outlets.as_slice(), routes.is_empty()) {
+        let (sorter, form) = (Arc::new(outlet.queue.clone()), outlet.form);
+        return Ok(Opened { sorter, form, queues });
+    }
+    let sorter = Arc::new(Sorting::new(routes, outlets)?);
+    Ok(Opened { sorter, form: SyslogForm::Messages, queues })
 }
 
 /// How the log source reads messages.

@@ -11,6 +11,7 @@ mod eval;
 mod import;
 mod mistake;
 mod part;
+mod suggest;
 mod suite;
 pub mod trace;
 mod walk;
@@ -34,6 +35,7 @@ pub use eval::{Evaluated, Evaluator};
 pub use import::{Copied, CopyError, Detail, Import, Reason};
 pub use mistake::Mistake;
 pub use part::load_beside;
+pub use suggest::{Sample, SuggestError, Suggestion, suggest};
 pub use suite::{Case, Failure, Runner, Suite, Summary, Verdict};
 
 /// How many of the routes that nobody takes a note names.

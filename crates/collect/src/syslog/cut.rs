@@ -181,30 +181,39 @@ impl SyslogCutter {
 
     /// Writes one message; a blank one is none.
     fn write(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        self.form.write(&self.about, message, out)
+    }
+}
+
+impl SyslogForm {
+    /// Writes one message as its log source reads it, with what is said beside it (`about`, with its
+    /// marks). A blank message is none.
+    pub fn write(self, about: &[u8], message: &[u8], out: &mut Vec<u8>) -> bool {
         let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r' | 0);
         let length = message.len() - message.iter().rev().take_while(is_end).count();
         let message = message.get(..length).unwrap_or(message);
         if message.trim_ascii().is_empty() {
             return false;
         }
-        match self.form {
-            SyslogForm::Messages => {
+        match self {
+            Self::Messages => {
                 if memchr::memchr(b'\n', message).is_some() {
-                    let length = self.about.len() + message.len();
+                    let length = about.len() + message.len();
                     out.extend_from_slice(format!("{length} ").as_bytes());
                 }
-                self.record(message, out);
+                record(about, message, out);
             }
-            SyslogForm::Lines { .. } => {
+            Self::Lines { is_by_line } => {
+                let about = if is_by_line { about } else { &[] };
                 for line in message.split(|byte| *byte == b'\n') {
                     if !line.trim_ascii().is_empty() {
-                        self.record(line, out);
+                        record(about, line, out);
                     }
                 }
             }
-            SyslogForm::Json => {
+            Self::Json => {
                 let begin = out.len();
-                self.record(message, out);
+                record(about, message, out);
                 let end = out.len() - 1;
                 for byte in out.get_mut(begin..end).unwrap_or_default() {
                     if matches!(byte, b'\n' | b'\r') {
@@ -215,12 +224,12 @@ impl SyslogCutter {
         }
         true
     }
+}
 
-    fn record(&self, record: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.about);
-        out.extend_from_slice(record);
-        out.push(b'\n');
-    }
+fn record(about: &[u8], record: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(about);
+    out.extend_from_slice(record);
+    out.push(b'\n');
 }
 
 #[cfg(test)]

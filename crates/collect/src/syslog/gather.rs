@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::{Clock, Report, limits};
+use base::{Clock, Report, Timestamp, limits};
 use bytes::Bytes;
 use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
@@ -21,9 +21,23 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How often what fails is tried again when dab is to end.
 const LAST_TRIES: u32 = 3;
 
+/// Says which queue messages are for.
+pub trait Sorter: Send + Sync + std::fmt::Debug {
+    /// Takes messages apart, as a [`super::SyslogForm`] has written them, and answers those for each
+    /// queue. May cost CPU: it is not called where the network is waited for.
+    fn sort(&self, messages: Vec<u8>) -> Vec<(PushQueue, Vec<u8>)>;
+}
+
+/// All messages are for one queue.
+impl Sorter for PushQueue {
+    fn sort(&self, messages: Vec<u8>) -> Vec<(PushQueue, Vec<u8>)> {
+        vec![(self.clone(), messages)]
+    }
+}
+
 /// Where messages go.
 pub(super) struct Gather {
-    pub(super) queue: PushQueue,
+    pub(super) sorter: Arc<dyn Sorter>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) troubles: Arc<Troubles>,
     pub(super) stop: watch::Receiver<bool>,
@@ -47,7 +61,7 @@ impl Gather {
             let Ok(place) = Arc::clone(&room).acquire_many_owned(wanted).await else { break };
             let this = Arc::clone(&this);
             commits.spawn(async move {
-                this.commit(id, Bytes::from(body)).await;
+                this.commit_all(id, body).await;
                 drop(place);
             });
             while commits.try_join_next().is_some() {}
@@ -55,15 +69,32 @@ impl Gather {
         while commits.join_next().await.is_some() {}
     }
 
-    /// Tries until the messages are committed: no sender would send them again.
-    async fn commit(&self, id: String, body: Bytes) {
+    async fn commit_all(self: &Arc<Self>, id: String, body: Vec<u8>) {
         let received = self.clock.now();
+        let (sorter, bytes) = (Arc::clone(&self.sorter), body.len());
+        let Ok(parcels) = tokio::task::spawn_blocking(move || sorter.sort(body)).await else {
+            let reason = "they could not be sorted".to_owned();
+            return self.troubles.note(SyslogError::Lost { bytes, reason });
+        };
+        let commits = parcels
+            .into_iter()
+            .map(|(queue, body)| self.commit(queue, &id, Bytes::from(body), received));
+        futures::future::join_all(commits).await;
+    }
+
+    /// Tries until the messages are committed: no sender would send them again.
+    async fn commit(&self, queue: PushQueue, id: &str, body: Bytes, received: Timestamp) {
         let mut tries = 0;
         loop {
-            let failed = match self.offer(&id, &body, received).await {
+            let failed = match offer(&queue, id, &body, received).await {
                 Ok(PushOutcome::Committed { .. }) => return,
                 Ok(PushOutcome::Failed(report)) => Some(report),
-                Err(()) => None,
+                // Those in front of it are being committed: that is no failure.
+                Err(NotTaken::Full) if !queue.is_closed() => {
+                    sleep(AGAIN).await;
+                    continue;
+                }
+                Err(NotTaken::Full | NotTaken::Dropped) => None,
             };
             tries += u32::from(*self.stop.borrow());
             if tries >= LAST_TRIES {
@@ -75,25 +106,33 @@ impl Gather {
             sleep(AGAIN).await;
         }
     }
+}
 
-    /// Offers the messages once. `Err`: the queue has no room, or ended.
-    async fn offer(
-        &self,
-        id: &str,
-        body: &Bytes,
-        received: base::Timestamp,
-    ) -> Result<PushOutcome, ()> {
-        let (done, outcome) = oneshot::channel();
-        let request = PushRequest {
-            id: id.to_owned(),
-            form: PushForm::Lines,
-            body: body.clone(),
-            received,
-            done,
-        };
-        self.queue.offer(request).map_err(drop)?;
-        outcome.await.map_err(drop)
-    }
+/// Why messages have no outcome.
+enum NotTaken {
+    /// The queue has no room for them.
+    Full,
+    /// Nobody takes from the queue any more.
+    Dropped,
+}
+
+/// Offers the messages once.
+async fn offer(
+    queue: &PushQueue,
+    id: &str,
+    body: &Bytes,
+    received: Timestamp,
+) -> Result<PushOutcome, NotTaken> {
+    let (done, outcome) = oneshot::channel();
+    let request = PushRequest {
+        id: id.to_owned(),
+        form: PushForm::Lines,
+        body: body.clone(),
+        received,
+        done,
+    };
+    queue.offer(request).map_err(|_| NotTaken::Full)?;
+    outcome.await.map_err(|_| NotTaken::Dropped)
 }
 
 /// What comes within a moment, as far as it fits into a request.

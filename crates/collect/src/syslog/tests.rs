@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::{io::AsyncWriteExt as _, task::JoinHandle};
 
 use super::*;
-use crate::{PushLimits, PushOutcome, PushRequest};
+use crate::{PushLimits, PushOutcome, PushQueue, PushRequest};
 
 struct Listening {
     address: SocketAddr,
@@ -21,7 +21,7 @@ async fn listen(settings: SyslogSettings) -> Listening {
     let queue = PushQueue::new(PushLimits::default());
     let (stop, stopping) = watch::channel(false);
     let clock = Arc::new(SystemClock);
-    let run = listener.run(queue.clone(), SyslogForm::Messages, clock, stopping);
+    let run = listener.run(Arc::new(queue.clone()), SyslogForm::Messages, clock, stopping);
     Listening { address, queue, troubles, stop, task: tokio::spawn(run) }
 }
 

@@ -42,6 +42,8 @@ pub struct Syslog {
     /// Whether a message that is in none of the formats that are meant for it goes to the quarantine,
     /// not into the table as text.
     pub quarantine_unmatched: bool,
+    /// Whether the whole record is kept as well, in `original`.
+    pub keep_original: bool,
 }
 
 /// The format of some of the messages.

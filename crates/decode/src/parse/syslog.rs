@@ -21,6 +21,7 @@ const CEE_COOKIE: &str = "@cee:";
 pub(crate) struct SyslogParser {
     payloads: Vec<Payload>,
     quarantine_unmatched: bool,
+    keep_original: bool,
 }
 
 /// The format of some of the messages.
@@ -53,7 +54,11 @@ impl SyslogParser {
                 body,
             });
         }
-        Ok(Self { payloads, quarantine_unmatched: rule.quarantine_unmatched })
+        Ok(Self {
+            payloads,
+            quarantine_unmatched: rule.quarantine_unmatched,
+            keep_original: rule.keep_original,
+        })
     }
 
     /// Reads one record.
@@ -73,6 +78,9 @@ impl SyslogParser {
                 return Err(reject.behind(text, text.len() - message.len()));
             }
             Ok(None) | Err(_) => record.push("message", Value::text(message)),
+        }
+        if self.keep_original {
+            record.push("original", Value::text(text));
         }
         Ok(record)
     }

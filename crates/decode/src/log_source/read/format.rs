@@ -95,6 +95,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("ragged", &["csv", "tsv"]),
     ("columns", &["csv", "tsv", "w3c", "zeek", "vpc_flow"]),
     ("payload", &["syslog"]),
+    ("original", &["syslog"]),
     ("labels", &["cef"]),
     ("record", &["xml"]),
 ];
@@ -123,7 +124,7 @@ const TYPED: &[&str] = &[
 const PAYLOAD_KEYS: &[&str] = &["appname", "match"];
 
 /// The keys that say something about all records.
-const NOT_OF_PAYLOADS: &[&str] = &["encoding", "records", "unmatched", "payload"];
+const NOT_OF_PAYLOADS: &[&str] = &["encoding", "records", "unmatched", "payload", "original"];
 
 pub(super) fn read_format(node: &Node, report: &mut Report<'_>) -> Option<Format> {
     if let Content::Scalar(kind) = &node.content {
@@ -225,7 +226,11 @@ fn read_syslog(keys: &Keys<'_>, report: &mut Report<'_>) -> Syslog {
         Some(node) => read_payload(node, report).into_iter().collect(),
     };
     let unmatched = keys.choice("unmatched", &["keep", "quarantine"], report);
-    Syslog { payloads, quarantine_unmatched: unmatched == Some("quarantine") }
+    Syslog {
+        payloads,
+        quarantine_unmatched: unmatched == Some("quarantine"),
+        keep_original: keys.bool("original", report),
+    }
 }
 
 fn read_payload(node: &Node, report: &mut Report<'_>) -> Option<Payload> {
