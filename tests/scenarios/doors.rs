@@ -268,3 +268,49 @@ provider.shutdown()
         WHERE resource['service.name'] = 'shop' AND severity_text = 'WARN'";
     assert_eq!(project.number(sql), 50);
 }
+
+#[test]
+fn opentelemetrys_exporter_sends_log_records_by_grpc() {
+    let project = project();
+    let mut running = Running::start(&project, &[]);
+    let script = r#"
+import logging, sys
+import grpc
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+provider = LoggerProvider(resource=Resource.create({"service.name": "shop"}))
+for headers, compression in (({"authorization": "Bearer secret"}, grpc.Compression.Gzip),
+        ({"x-api-key": "secret"}, grpc.Compression.NoCompression)):
+    exporter = OTLPLogExporter(endpoint="http://" + sys.argv[1], insecure=True, headers=headers,
+        compression=compression)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+logger = logging.getLogger("shop")
+logger.addHandler(LoggingHandler(logger_provider=provider))
+for n in range(50):
+    logger.warning("order %d", n, extra={"n": n})
+assert provider.force_flush()
+provider.shutdown()
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    try:
+        LogsServiceStub(channel).Export(ExportLogsServiceRequest(), timeout=20)
+        raise AssertionError("it was let in without a token")
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.UNAUTHENTICATED, error
+        assert "DAB0711" in error.details(), error
+    metadata = (("authorization", "Bearer secret"),)
+    LogsServiceStub(channel).Export(ExportLogsServiceRequest(), timeout=20, metadata=metadata)
+"#;
+    if python(script, &running.address).is_none() {
+        return;
+    }
+    running.kill();
+    assert_eq!(project.rows("otel_logs"), 100);
+    let sql = "SELECT count(DISTINCT body) AS n FROM otel_logs \
+        WHERE resource['service.name'] = 'shop' AND severity_text = 'WARN'";
+    assert_eq!(project.number(sql), 50);
+}

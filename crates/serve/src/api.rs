@@ -11,10 +11,12 @@
 //! | `hec` | clients of Splunk's HTTP Event Collector |
 //! | `elastic` | clients of Elasticsearch that store documents |
 //! | `otlp` | OpenTelemetry's exporters and collectors (logs over HTTP) |
+//! | `grpc` | the same over gRPC |
 //! | `journal` | `systemd-journal-upload` |
 //! | `metrics` | Prometheus: `GET /metrics` |
 
 mod elastic;
+mod grpc;
 mod hec;
 mod ingest;
 mod journal;
@@ -221,6 +223,7 @@ pub(crate) async fn run(
         .merge(hec::router())
         .merge(elastic::router())
         .merge(otlp::router())
+        .merge(grpc::router())
         .merge(journal::router())
         .merge(metrics::router())
         .with_state(api);

@@ -14,10 +14,11 @@ use axum::{
     routing::post,
 };
 use base::Report;
+use bytes::Bytes;
 use collect::{otlp_json, otlp_protobuf};
 use serde_json::json;
 
-use super::{Api, Protocol, Refusal, text, work};
+use super::{Api, Protocol, Refusal, text, token::Token, work};
 
 pub(super) fn router() -> Router<Arc<Api>> {
     Router::new().route("/v1/logs", post(logs))
@@ -25,7 +26,7 @@ pub(super) fn router() -> Router<Arc<Api>> {
 
 /// How a request is written, and so its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Protobuf,
     Json,
 }
@@ -59,18 +60,22 @@ async fn logs(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body) -> Re
     match accept(&api, form, &headers, body).await {
         Ok(quarantined) => success(form, quarantined),
         Err(refusal) => refusal.answer(|status, report| {
-            // The numbers are those of gRPC's status codes.
-            let code = match status {
-                StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => 3,
-                StatusCode::UNAUTHORIZED => 16,
-                StatusCode::FORBIDDEN => 7,
-                StatusCode::NOT_FOUND => 5,
-                _ => 14,
-            };
+            let code = grpc_code(status);
             let message = format!("{}: {}", report.code, report.message);
             let protobuf = [number(1, code), bytes(2, message.as_bytes())].concat();
             form.response(status, protobuf, &json!({"code": code, "message": message}))
         }),
+    }
+}
+
+/// gRPC's number for a refusal: 14 is the only one here after which clients try again.
+pub(super) const fn grpc_code(status: StatusCode) -> u64 {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => 3,
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::NOT_FOUND => 5,
+        _ => 14,
     }
 }
 
@@ -81,6 +86,16 @@ async fn accept(
     body: Body,
 ) -> Result<Option<(usize, Report)>, Refusal> {
     let (token, body) = api.receive(headers, body).await?;
+    store(api, token, form, body).await
+}
+
+/// Stores the records of a request. Answers how many are in the quarantine, and why the first.
+pub(super) async fn store(
+    api: &Arc<Api>,
+    token: Token,
+    form: Form,
+    body: Bytes,
+) -> Result<Option<(usize, Report)>, Refusal> {
     let packer = Arc::clone(api);
     let parcels = work(move || {
         let records = match form {
@@ -98,10 +113,21 @@ fn success(form: Form, quarantined: Option<(usize, Report)>) -> Response {
     let Some((count, report)) = quarantined else {
         return form.response(StatusCode::OK, Vec::new(), &json!({}));
     };
-    let message = format!("in the quarantine: {}: {}", report.code, report.message);
-    let partial = [number(1, count as u64), bytes(2, message.as_bytes())].concat();
+    let message = told(&report);
+    let protobuf = partial_success(Some(&(count, report)));
     let rejected = json!({"rejectedLogRecords": count.to_string(), "errorMessage": message});
-    form.response(StatusCode::OK, bytes(1, &partial), &json!({ "partialSuccess": rejected }))
+    form.response(StatusCode::OK, protobuf, &json!({ "partialSuccess": rejected }))
+}
+
+/// An `ExportLogsServiceResponse` in protobuf.
+pub(super) fn partial_success(quarantined: Option<&(usize, Report)>) -> Vec<u8> {
+    let Some((count, report)) = quarantined else { return Vec::new() };
+    let partial = [number(1, *count as u64), bytes(2, told(report).as_bytes())].concat();
+    bytes(1, &partial)
+}
+
+fn told(report: &Report) -> String {
+    format!("in the quarantine: {}: {}", report.code, report.message)
 }
 
 /// A field of a protobuf message that is a number.

@@ -132,10 +132,20 @@ impl Refusal {
 
     /// An answer in a protocol's own words, with what HTTP itself says.
     pub(super) fn answer(self, body: impl FnOnce(StatusCode, &Report) -> Response) -> Response {
+        let status = self.status();
+        self.answer_as(status, body)
+    }
+
+    /// The same for a protocol that has the status elsewhere: HTTP says `shown`.
+    pub(super) fn answer_as(
+        self,
+        shown: StatusCode,
+        body: impl FnOnce(StatusCode, &Report) -> Response,
+    ) -> Response {
         let wait = self.retry_after();
         let (status, report) = self.report();
         let mut response = body(status, &report);
-        *response.status_mut() = status;
+        *response.status_mut() = shown;
         if let Some(wait) = wait {
             response.headers_mut().insert(header::RETRY_AFTER, wait);
         }
