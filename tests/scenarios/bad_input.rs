@@ -252,3 +252,31 @@ fn two_processes_do_not_write_at_once() {
     assert_eq!(second.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&second.stderr).contains("DAB0504"));
 }
+
+#[test]
+fn utf_16_is_read_by_its_byte_order_mark_and_goes_on_when_it_grows() {
+    let project = Project::new(
+        "collect: [{name: win, log_source: windows_events_xml, from: ./in, settle_seconds: 0}]\n",
+    );
+    let event = |n: usize| {
+        format!(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
+             <Provider Name='P'/><EventID>{n}</EventID><TimeCreated SystemTime='2026-11-24T08:00:00Z'/>\
+             <Channel>Security</Channel><Computer>zürich-😀</Computer></System></Event>\r\n"
+        )
+    };
+    let utf16 =
+        |text: String| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let text =
+        format!("\u{feff}<?xml version='1.0' encoding='UTF-16'?>\r\n{}{}", event(1), event(2));
+    project.write("in/events.xml", &utf16(text));
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("windows_events"), 2);
+    project.append("in/events.xml", &utf16(event(3)));
+    project.ok(&["run", "--once"]);
+    assert_eq!(project.rows("windows_events"), 3);
+    let sql = "SELECT count(*) AS n FROM windows_events WHERE Computer = 'zürich-😀'";
+    assert_eq!(project.number(sql), 3);
+    assert!(project.quarantined().is_empty());
+    project.ledger_adds_up();
+}

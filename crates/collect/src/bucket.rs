@@ -25,6 +25,7 @@ mod checkpoint;
 mod decompress;
 mod list;
 mod reader;
+mod utf16;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

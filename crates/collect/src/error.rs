@@ -52,7 +52,7 @@ pub enum CollectError {
     /// A compressed stream stops before its end.
     #[error("{format} stream ends early")]
     EndsEarly {
-        /// `gzip` or `zstd`.
+        /// `gzip`, `zstd` or `UTF-16`.
         format: &'static str,
         /// The object's address.
         address: String,
@@ -60,7 +60,7 @@ pub enum CollectError {
     /// A compressed stream is damaged.
     #[error("{format} stream is damaged: {reason}")]
     Damaged {
-        /// `gzip` or `zstd`.
+        /// `gzip`, `zstd` or `UTF-16`.
         format: &'static str,
         /// What is wrong with it.
         reason: String,
@@ -70,7 +70,7 @@ pub enum CollectError {
     /// A compressed stream grows out of proportion.
     #[error("{format} stream of {raw} bytes unpacks to more than {unpacked} bytes")]
     Bomb {
-        /// `gzip` or `zstd`.
+        /// `gzip`, `zstd` or `UTF-16`.
         format: &'static str,
         /// How many compressed bytes were read.
         raw: u64,

@@ -1,4 +1,4 @@
-//! gzip (RFC 1952) and zstd (RFC 8878) as streams: bytes in, bytes out, never more memory than the
+//! gzip (RFC 1952), zstd (RFC 8878) and UTF-16 as streams: bytes in, bytes out, never more memory than the
 //! caller's buffers and the window.
 //!
 //! gzip's framing is read here, around `flate2`'s inflater, because a stream that ends early must
@@ -10,6 +10,8 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use serde::{Deserialize, Serialize};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
+use super::utf16::Utf16;
+
 /// How an object is compressed, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,6 +19,8 @@ pub(crate) enum Format {
     Plain,
     Gzip,
     Zstd,
+    Utf16le,
+    Utf16be,
 }
 
 /// How many bytes [`Format::of`] needs at most.
@@ -29,7 +33,11 @@ impl Format {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             // A frame, or one to skip, with which parallel writers begin.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
-            [0x1f]
+            // A byte order mark: no text in UTF-8 begins so.
+            [0xff, 0xfe, ..] => Some(Self::Utf16le),
+            [0xfe, 0xff, ..] => Some(Self::Utf16be),
+            [0xff | 0xfe]
+            | [0x1f]
             | [0x28]
             | [0x28, 0xb5]
             | [0x28, 0xb5, 0x2f]
@@ -45,6 +53,7 @@ impl Format {
             Self::Plain => "plain",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Utf16le | Self::Utf16be => "UTF-16",
         }
     }
 }
@@ -64,6 +73,7 @@ pub(crate) struct Progress {
 pub(crate) enum Decompressor {
     Gzip(Box<Gzip>),
     Zstd(Zstd),
+    Utf16(Utf16),
 }
 
 impl std::fmt::Debug for Decompressor {
@@ -71,6 +81,7 @@ impl std::fmt::Debug for Decompressor {
         f.write_str(match self {
             Self::Gzip(_) => "Gzip",
             Self::Zstd(_) => "Zstd",
+            Self::Utf16(_) => "Utf16",
         })
     }
 }
@@ -78,6 +89,10 @@ impl std::fmt::Debug for Decompressor {
 impl Decompressor {
     pub(crate) fn gzip() -> Self {
         Self::Gzip(Box::default())
+    }
+
+    pub(crate) fn utf16(is_big_endian: bool) -> Self {
+        Self::Utf16(Utf16::new(is_big_endian))
     }
 
     pub(crate) fn zstd(window_log_max: u32) -> std::io::Result<Self> {
@@ -93,6 +108,7 @@ impl Decompressor {
         match self {
             Self::Gzip(gzip) => gzip.run(input, output),
             Self::Zstd(zstd) => zstd.run(input, output),
+            Self::Utf16(utf16) => utf16.run(input, output),
         }
     }
 
@@ -101,6 +117,7 @@ impl Decompressor {
         match self {
             Self::Gzip(gzip) => matches!(gzip.state, GzipState::Between | GzipState::Padding),
             Self::Zstd(zstd) => zstd.between,
+            Self::Utf16(utf16) => utf16.is_between(),
         }
     }
 }

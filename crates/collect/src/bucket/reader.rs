@@ -385,6 +385,8 @@ impl Unpacking {
         let decompressor = match format {
             Format::Zstd => Decompressor::zstd(limits::ZSTD_WINDOW_LOG_MAX)
                 .map_err(|error| Stop::Failed(error.into()))?,
+            Format::Utf16le => Decompressor::utf16(false),
+            Format::Utf16be => Decompressor::utf16(true),
             Format::Gzip | Format::Plain => Decompressor::gzip(),
         };
         Ok(Self { format, decompressor, input: Bytes::new(), at: 0 })

@@ -166,7 +166,10 @@ mod tests {
     #[test]
     fn a_refusal_is_a_status_of_grpc() {
         let response = refused(Refusal::Unauthorized);
-        assert_eq!((response.status(), &response.headers()[STATUS]), (StatusCode::OK, &HeaderValue::from_static("16")));
+        assert_eq!(
+            (response.status(), &response.headers()[STATUS]),
+            (StatusCode::OK, &HeaderValue::from_static("16"))
+        );
         assert!(response.headers()[MESSAGE].to_str().unwrap().starts_with("DAB0711: "));
         let busy = refused(Refusal::Busy { retry_after_seconds: 7 });
         assert_eq!(busy.headers()[STATUS], "14");
