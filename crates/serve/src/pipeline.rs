@@ -97,42 +97,17 @@ pub struct Parts {
 /// The first problem that ended a part of the pipeline. The other parts went on until the end.
 pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
     let lock = parts.lake.lock()?;
-    let (once, buckets, http) = (parts.once, parts.buckets.clone(), parts.http.clone());
-    let syslog = parts.syslog.clone();
+    let once = parts.once;
+    let inputs = Inputs::of(&mut parts);
     let newer = parts.newer_detections.clone();
     let maintenance = parts.maintenance.clone();
     let (health, state) = (parts.health.clone(), Arc::clone(&parts.state));
-    let pulls = std::mem::take(&mut parts.pulls);
     let (stages, decoders) = compose(parts, stop.clone())?;
     // What expressions ask is there before the first event.
     refresh(&stages).await?;
     let alerts = Arc::clone(&stages.alerts);
     let mut tasks = JoinSet::new();
-    for mut spec in buckets {
-        let decoder = decoder_for(&decoders, &spec.name, &spec.log_source)?;
-        if !spec.location.is_folder() {
-            spec.location = spec.location.map_store(|store| {
-                let store = Counted::new(store);
-                stages.board.counts(&spec.name, store.counts());
-                Arc::new(store)
-            });
-        }
-        let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
-        tasks.spawn(bucket_lane::run(lane, last, spec));
-    }
-    let is_measured = stages.decode_only;
-    for spec in pulls.into_iter().filter(|_| !is_measured) {
-        let (name, state) = (spec.plan.name.clone(), Arc::clone(&state));
-        let decoder = decoder_for(&decoders, &name, &spec.log_source)?;
-        let (lane, last) = Lane::open(Arc::clone(&stages), &name, decoder).await?;
-        tasks.spawn(pull_lane::run(lane, last, spec, state));
-    }
-    if let Some(ingest) = http.filter(|_| !once) {
-        start_http(&stages, &decoders, ingest, &mut tasks).await?;
-    }
-    for spec in syslog.into_iter().filter(|_| !once) {
-        syslog_lane::start(&stages, &decoders, spec, &mut tasks).await?;
-    }
+    inputs.start(&stages, &decoders, &state, &mut tasks).await?;
     let mut watch = None;
     if let Some(health) = health {
         watch = Some(Watch::open(health, state, &stages).await?);
@@ -168,6 +143,62 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
     drop(lock);
     result?;
     Ok(stages.board.status())
+}
+
+/// What brings events.
+struct Inputs {
+    buckets: Vec<BucketSpec>,
+    pulls: Vec<PullSpec>,
+    http: Option<Ingest>,
+    syslog: Vec<SyslogSpec>,
+}
+
+impl Inputs {
+    fn of(parts: &mut Parts) -> Self {
+        Self {
+            buckets: std::mem::take(&mut parts.buckets),
+            pulls: std::mem::take(&mut parts.pulls),
+            http: parts.http.take(),
+            syslog: std::mem::take(&mut parts.syslog),
+        }
+    }
+
+    /// Starts all of them; in a one-shot run those that come to an end.
+    async fn start(
+        self,
+        stages: &Arc<Stages>,
+        decoders: &Decoders,
+        state: &Arc<dyn StateStore>,
+        tasks: &mut JoinSet<Result<(), Problem>>,
+    ) -> Result<(), Problem> {
+        for mut spec in self.buckets {
+            let decoder = decoder_for(decoders, &spec.name, &spec.log_source)?;
+            if !spec.location.is_folder() {
+                spec.location = spec.location.map_store(|store| {
+                    let store = Counted::new(store);
+                    stages.board.counts(&spec.name, store.counts());
+                    Arc::new(store)
+                });
+            }
+            let (lane, last) = Lane::open(Arc::clone(stages), &spec.name, decoder).await?;
+            tasks.spawn(bucket_lane::run(lane, last, spec));
+        }
+        let is_measured = stages.decode_only;
+        for spec in self.pulls.into_iter().filter(|_| !is_measured) {
+            let (name, state) = (spec.plan.name.clone(), Arc::clone(state));
+            let decoder = decoder_for(decoders, &name, &spec.log_source)?;
+            let (lane, last) = Lane::open(Arc::clone(stages), &name, decoder).await?;
+            tasks.spawn(pull_lane::run(lane, last, spec, state));
+        }
+        let goes_on = !stages.once;
+        if let Some(ingest) = self.http.filter(|_| goes_on) {
+            start_http(stages, decoders, ingest, tasks).await?;
+        }
+        for spec in self.syslog.into_iter().filter(|_| goes_on) {
+            syslog_lane::start(stages, decoders, spec, tasks).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Tries quarantined records again: those with the given ids, or all.
