@@ -158,7 +158,7 @@ mod tests {
         let forms = [SyslogForm::Messages, SyslogForm::Json, SyslogForm::Messages];
         let routes = [
             ("syslog.appname == 'sshd'", 0),
-            ("message.contains('%ASA-')", 0),
+            ("original.contains('%ASA-')", 0),
             ("kind == 'audit' && n > 1", 1),
         ];
         let stream = b"<38>Nov 24 08:00:00 h sshd[1]: hello\n\
@@ -166,12 +166,12 @@ mod tests {
             <166>%ASA-6-302013: Built\n\
             {\"kind\":\"audit\",\"n\":2}\n\
             {\"kind\":\"audit\",\"n\":1}\n\
-            17 <38>two\nlines here\n";
+            18 <38>two\nlines here\n";
         let expected = [
             "|<38>Nov 24 08:00:00 h sshd[1]: hello\n|<166>%ASA-6-302013: Built\n",
             "|{\"kind\":\"audit\",\"n\":2}\n",
             "|<38>Nov 24 08:00:00 h cron[1]: hello\n|{\"kind\":\"audit\",\"n\":1}\n\
-             48 |<38>two\nlines here\n",
+             49 |<38>two\nlines here\n",
         ];
         assert_eq!(sorted(&routes, &forms, stream), expected);
     }

@@ -125,15 +125,15 @@ pub(super) fn time(sample: Sample<'_>, format: &str, columns: &[Column]) -> Time
     candidates.truncate(TIMES_TRIED_MAX);
     // A time with its zone says more than one without, and a name more than a number that may be one.
     for (sounds, zoned) in [(true, false), (true, true), (false, false), (false, true)] {
-        let forms = TIME_FORMATS.iter().filter(|(_, needs_zone)| *needs_zone == zoned);
-        for (_, column) in candidates.iter().filter(|(rank, _)| (*rank < NO_TIME) == sounds) {
-            for (form, _) in forms.clone() {
-                let zone = if zoned { ", timezone: UTC" } else { "" };
-                let yaml = format!("{{field: {}, format: {form}{zone}}}", quoted(&column.path));
-                if tries(&yaml) {
-                    return Time { yaml, is_without_zone: zoned };
-                }
-            }
+        let zone = if zoned { ", timezone: UTC" } else { "" };
+        let named = candidates.iter().filter(|(rank, _)| (*rank < NO_TIME) == sounds);
+        let mut tried = named.flat_map(|(_, column)| {
+            let forms = TIME_FORMATS.iter().filter(move |(_, needs_zone)| *needs_zone == zoned);
+            let field = quoted(&column.path);
+            forms.map(move |(form, _)| format!("{{field: {field}, format: {form}{zone}}}"))
+        });
+        if let Some(yaml) = tried.find(|yaml| tries(yaml)) {
+            return Time { yaml, is_without_zone: zoned };
         }
     }
     Time { yaml: "{missing: ingest_time}".to_owned(), is_without_zone: false }

@@ -86,7 +86,7 @@ fn other_clouds_have_options_of_their_own() {
         let error = parse(text, &options).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
-    assert_eq!(parse("az://logs", &[]).unwrap_err().code().0, "DAB0404", "no account");
+    assert_eq!(parse("az://logs", &[]).unwrap_err().code().0, "DAB0402", "no account");
 }
 
 fn s3(options: &[(&str, &str)]) -> Result<Location, CollectError> {
