@@ -63,7 +63,7 @@ fn debian(root: &Path, folder: &Path) -> Result<Vec<String>, Failure> {
     say(&format!("unpacking {}", wanted.join(", ")));
     let unpacked = unpack(&wanted, &target, folder);
     if let Err(failure) = unpacked {
-        let help = "on Debian, `apt-get update` may help";
+        let help = "it takes Debian, and the right to run `apt-get update`";
         return Ok(vec![format!("{}: {failure}\n  {help}", list.display())]);
     }
     fs::write(&marker, text).map_err(|error| format!("{}: {error}", marker.display()))?;
@@ -75,8 +75,14 @@ fn unpack(packages: &[String], target: &Path, folder: &Path) -> Result<(), Failu
     for path in [target, &archives] {
         fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let mut download = process::command("apt-get", &archives);
-    process::output(download.args(["download", "--quiet"]).args(packages))?;
+    let apt = |words: &[&str]| process::output(process::command("apt-get", &archives).args(words));
+    let mut download = vec!["download", "--quiet"];
+    download.extend(packages.iter().map(String::as_str));
+    if apt(&download).is_err() {
+        // A new machine has no list of packages yet, or an old one.
+        apt(&["update", "--quiet"])?;
+        apt(&download)?;
+    }
     let entries =
         fs::read_dir(&archives).map_err(|error| format!("{}: {error}", archives.display()))?;
     for archive in entries.flatten().map(|entry| entry.path()) {
