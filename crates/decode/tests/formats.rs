@@ -30,6 +30,17 @@ fn cases(log_types: &[&str]) -> Vec<Value> {
     cases.filter(|case| log_types.contains(&case["log_type"].as_str().unwrap())).collect()
 }
 
+/// Where and when a record was read.
+fn at<'a>(offset: u64) -> At<'a> {
+    At {
+        object: "o",
+        object_hash: ObjectHash::of(&["o"]),
+        offset,
+        ingest_time: Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
+        header: None,
+    }
+}
+
 /// The events' fields, and the reasons against those that are none.
 fn decoded(format: &str, log: &str) -> (Vec<Value>, Vec<String>) {
     let yaml = format!("format: {format}\ntime: {{missing: ingest_time}}");
@@ -38,13 +49,7 @@ fn decoded(format: &str, log: &str) -> (Vec<Value>, Vec<String>) {
     let (mut events, mut rejects) = (Vec::new(), Vec::new());
     framer.frame(log.as_bytes(), true, &mut |frame| match frame {
         Frame::Record { offset, bytes, header } => {
-            let at = At {
-                object: "o",
-                object_hash: ObjectHash::of(&["o"]),
-                offset,
-                ingest_time: Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
-                header: header.as_ref(),
-            };
+            let at = At { header: header.as_ref(), ..at(offset) };
             match decoder.decode(bytes, &at) {
                 Ok(event) => events.push(serde_json::from_str(&event.to_json()).unwrap()),
                 Err(reject) => rejects.push(reject.to_string()),
@@ -179,14 +184,7 @@ fn cef_auditd_and_windows_xml_are_read() {
 /// What an event says of itself as JSON.
 fn json_of(yaml: &str, record: &str) -> String {
     let decoder = Decoder::new(LogSource::parse("test.yml", yaml).unwrap()).unwrap();
-    let at = At {
-        object: "o",
-        object_hash: ObjectHash::of(&["o"]),
-        offset: 0,
-        ingest_time: Timestamp::parse("2026-11-24T08:00:00Z").unwrap(),
-        header: None,
-    };
-    decoder.decode(record.as_bytes(), &at).unwrap().to_json()
+    decoder.decode(record.as_bytes(), &at(0)).unwrap().to_json()
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Which predicates a rule can't hold without: for each rule a set of which one must hold.
 //!
 //! Of a conjunction, the part that is expected to hold most rarely, by a guess or by what was
-//! counted; of a disjunction, the parts together. Negations, absence and presence give nothing: a rule of these alone always runs.
+//! counted; of a disjunction, the parts together. Negations, absence and presence give nothing: a
+//! rule of these alone always runs.
 
 use super::{
     column::Predicate,
