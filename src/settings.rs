@@ -1,5 +1,6 @@
 //! The settings: `dab.yaml`, and the only place that reads the environment.
 
+mod external;
 mod pull;
 pub(crate) mod syslog;
 mod upkeep;
@@ -10,7 +11,7 @@ use base::{Code, Explain, Place, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use self::pull::PullSettings;
+pub(crate) use self::{external::ExternalSettings, pull::PullSettings};
 use self::{
     syslog::SyslogSettings,
     upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings},
@@ -35,6 +36,9 @@ pub(crate) struct Settings {
     /// Files and folders with saved searches.
     #[serde(default)]
     pub(crate) saved_searches: Vec<PathBuf>,
+    /// Files of others that SQL may read as tables.
+    #[serde(default)]
+    pub(crate) external_tables: Vec<ExternalSettings>,
     /// Where HTTP listens, such as `127.0.0.1:8514`; port 0 takes any that is free. Nowhere if it
     /// is left out.
     #[serde(default)]
@@ -371,6 +375,7 @@ impl Settings {
         let mistake = self.retention.mistake().or_else(|| self.maintenance.mistake());
         let mistake = mistake.or_else(|| self.health.mistake());
         let mistake = mistake.or_else(|| syslog::mistake(&self.ingest.syslog));
+        let mistake = mistake.or_else(|| external::mistake(&self.external_tables));
         if let Some((message, help)) = mistake {
             return wrong(message, help);
         }

@@ -20,6 +20,8 @@ mod crash;
 mod demo;
 #[path = "scenarios/doors.rs"]
 mod doors;
+#[path = "scenarios/external.rs"]
+mod external;
 #[path = "scenarios/harness.rs"]
 mod harness;
 #[path = "scenarios/http.rs"]

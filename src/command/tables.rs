@@ -26,6 +26,19 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
             time(files.iter().filter_map(|file| file.time_max).max()),
         ]);
     }
+    for table in lake.external_tables() {
+        let size = match table.size().await {
+            Ok(size) => size,
+            Err(error) => {
+                output::problem(&Problem::from(error).report(), output);
+                continue;
+            }
+        };
+        let [files, bytes, columns] =
+            [size.files as u64, size.bytes, size.columns as u64].map(|number| number.to_string());
+        let none = || "-".to_owned();
+        rows.push([table.name.clone(), none(), files, bytes, columns, none(), none()]);
+    }
     let header = ["table", "rows", "files", "bytes", "columns", "first event", "last event"];
     output::rows(header, &rows, output);
     Ok(crate::FINE)

@@ -38,11 +38,19 @@ impl Host {
         Ok(Self { settings, base, clock: Arc::new(SystemClock) })
     }
 
-    /// The lake, opened for reading or writing.
+    /// The lake, opened for reading or writing, with the files of others that its queries may read.
     pub(crate) fn lake(&self) -> Result<Arc<Lake>, Problem> {
+        let mut external = Vec::new();
+        for table in &self.settings.external_tables {
+            external.extend(table.table(&self.location(&table.from)?));
+        }
+        Ok(Arc::new(self.bare_lake()?.with_external_tables(external)))
+    }
+
+    fn bare_lake(&self) -> Result<Lake, Problem> {
         let clock = Arc::clone(&self.clock);
         if !self.settings.lake.contains("://") {
-            return Ok(Arc::new(Lake::in_folder(&self.base.join(&self.settings.lake), clock)?));
+            return Ok(Lake::in_folder(&self.base.join(&self.settings.lake), clock)?);
         }
         let location = self.location(&self.settings.lake)?;
         let wrong = |message: String| SettingsError::Value {
@@ -53,7 +61,7 @@ impl Host {
         let url = url::Url::parse(&self.settings.lake)
             .map_err(|error| wrong(format!("`lake` is no address: {error}")))?;
         let root = location.prefix().clone();
-        Ok(Arc::new(Lake::on_store(location.store(), root, url, clock)))
+        Ok(Lake::on_store(location.store(), root, url, clock))
     }
 
     /// The rules and log sources.
@@ -106,6 +114,7 @@ impl Host {
         observer: Arc<dyn Observer>,
         pulls: Vec<PullSpec>,
     ) -> Result<Parts, Problem> {
+        self.check_external(project)?;
         let lake = self.lake()?;
         let state = lake.state()?;
         Ok(Parts {
@@ -131,6 +140,22 @@ impl Host {
             once: false,
             decode_only: false,
         })
+    }
+
+    /// An external table must not take the name of a log source's table.
+    fn check_external(&self, project: &Project) -> Result<(), SettingsError> {
+        let is_taken = |name: &str| {
+            project.log_sources.iter().any(|source| source.name.eq_ignore_ascii_case(name))
+        };
+        let mut names = self.settings.external_tables.iter().map(|table| table.name.as_str());
+        match names.find(|name| is_taken(name)) {
+            None => Ok(()),
+            Some(name) => Err(SettingsError::Value {
+                message: format!("the external table `{name}` has the name of a log source"),
+                help: "give it another `name`".into(),
+                path: "external_tables".into(),
+            }),
+        }
     }
 
     /// The log sources, compiled.

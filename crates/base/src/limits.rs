@@ -354,6 +354,23 @@ pub const LOOKUP_ROWS_MAX: usize = 2_000_000;
 /// How often the file of a lookup table is looked at where its declaration does not say, in seconds.
 pub const LOOKUP_REFRESH_SECONDS_DEFAULT: u64 = 300;
 
+/// How many files an external table may have: each is looked at before a query begins.
+pub const EXTERNAL_FILES_MAX: usize = 10_000;
+
+/// How many bytes the NDJSON files of an external table may have: they are read twice, as only the whole
+/// says which columns there are.
+pub const EXTERNAL_NDJSON_BYTES_MAX: u64 = 4 << 30;
+
+/// The largest workbook that is an external table: it is unpacked in memory.
+pub const EXTERNAL_WORKBOOK_BYTES_MAX: u64 = 64 << 20;
+
+/// How many bytes each part of a workbook unpacks to at most, and how much text a sheet has: what a query
+/// may hold in memory, so that a small file does not become a large one.
+pub const EXTERNAL_WORKBOOK_UNPACKED_BYTES_MAX: usize = 256 << 20;
+
+/// How many cells a sheet has at most, empty ones included: a million rows of twenty columns.
+pub const EXTERNAL_WORKBOOK_CELLS_MAX: usize = 20 << 20;
+
 /// How long an object must be unchanged before its unterminated last record counts as a record:
 /// longer than writers hold back a half-written line.
 pub const OBJECT_SETTLE_SECONDS_DEFAULT: u64 = 30;

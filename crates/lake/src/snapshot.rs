@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use base::{Day, Timestamp};
 use object_store::{ObjectStore, path::Path};
 
-use crate::error::LakeError;
+use crate::{error::LakeError, query::ExternalTable};
 
 /// A table as of one version.
 #[derive(Clone)]
@@ -66,4 +66,9 @@ pub trait Catalog: Send + Sync + fmt::Debug {
 
     /// The newest version of a table; `None` if there is no such table.
     async fn snapshot(&self, name: &str) -> Result<Option<Arc<TableSnapshot>>, LakeError>;
+
+    /// Files of others that SQL may read.
+    fn external_tables(&self) -> &[ExternalTable] {
+        &[]
+    }
 }

@@ -27,6 +27,7 @@ use crate::{
     batch::{Batch, Manifest},
     counted::{Counted, RequestCounts, Requests},
     layout,
+    query::ExternalTable,
     snapshot::{Catalog, TableSnapshot},
     state::{LocalState, ObjectState},
     table::Table,
@@ -44,6 +45,7 @@ pub struct Lake {
     folder: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     tables: Mutex<HashMap<String, Arc<Table>>>,
+    external: Arc<[ExternalTable]>,
 }
 
 /// Held while a process writes to a lake that is a folder; the lock goes with the process.
@@ -84,7 +86,8 @@ impl Lake {
     fn on_counted(store: Counted, root: Path, url: Url, clock: Arc<dyn Clock>) -> Self {
         let requests = store.counts();
         let (store, tables) = (Arc::new(store), Mutex::new(HashMap::new()));
-        Self { store, requests, root, url, folder: None, clock, tables }
+        let external = Arc::from([]);
+        Self { store, requests, root, url, folder: None, clock, tables, external }
     }
 
     /// The same lake, as if it were opened by another process: its tables are opened anew.
@@ -98,7 +101,14 @@ impl Lake {
             folder: self.folder.clone(),
             clock: Arc::clone(&self.clock),
             tables: Mutex::new(HashMap::new()),
+            external: Arc::clone(&self.external),
         }
+    }
+
+    /// The same lake, whose queries may read these files of others as well.
+    #[must_use]
+    pub fn with_external_tables(self, tables: Vec<ExternalTable>) -> Self {
+        Self { external: tables.into(), ..self }
     }
 
     /// The folder, where the lake is one.
@@ -423,5 +433,9 @@ impl Catalog for Lake {
 
     async fn snapshot(&self, name: &str) -> Result<Option<Arc<TableSnapshot>>, LakeError> {
         Ok(self.table(name).await?.snapshot().await?.map(Arc::new))
+    }
+
+    fn external_tables(&self) -> &[ExternalTable] {
+        &self.external
     }
 }

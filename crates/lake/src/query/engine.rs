@@ -1,6 +1,11 @@
 //! Runs queries: SQL text or a search line to rows.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+    sync::Arc,
+    time::Duration,
+};
 
 use arrow::{
     array::{ArrayRef, UInt64Array},
@@ -10,6 +15,7 @@ use arrow::{
 };
 use base::{Timestamp, limits};
 use datafusion::{
+    catalog::TableProvider,
     common::TableReference,
     dataframe::DataFrame,
     error::DataFusionError,
@@ -18,7 +24,11 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
     sql::{
         parser::Statement as DfStatement,
-        sqlparser::{ast::Statement, dialect::GenericDialect, parser::Parser},
+        sqlparser::{
+            ast::{Statement, visit_relations},
+            dialect::GenericDialect,
+            parser::Parser,
+        },
     },
 };
 use futures::StreamExt as _;
@@ -26,6 +36,7 @@ use futures::StreamExt as _;
 use super::{
     error::{Excerpt, QueryError, nearest},
     explain::{first_line, plan_error, syntax},
+    external::Opened,
     functions::{Kind, RowFunction},
     lookup::{LookupFunction, Lookups, NoLookups},
     names,
@@ -194,7 +205,10 @@ impl Engine {
             return Err(QueryError::TooLarge { what, limit: limits::QUERY_TEXT_BYTES_MAX });
         }
         let mut statement = read_only(text)?;
-        let names = self.catalog.table_names().await?;
+        let mut names = self.catalog.table_names().await?;
+        let context = self.context()?;
+        let externals = self.externals(&statement, &names, &context, report).await?;
+        names.extend(self.catalog.external_tables().iter().map(|table| table.name.clone()));
         let lower = text.to_ascii_lowercase();
         let mut tables = HashMap::new();
         for name in names.iter().filter(|name| lower.contains(&name.to_ascii_lowercase())) {
@@ -207,7 +221,8 @@ impl Engine {
             statement => statement,
         };
         if let Statement::Query(query) = query {
-            for notice in names::resolve(query, text, &tables, &names)? {
+            let columns = columns(&tables, &externals);
+            for notice in names::resolve(query, text, &columns, &names)? {
                 // What is near to a column's name is probably a slip of the finger.
                 if notice.contains("did you mean") {
                     tracing::warn!(notice, "a name may be misspelled");
@@ -216,13 +231,17 @@ impl Engine {
                 }
             }
         }
-        let context = self.context()?;
+        // Bare: a plain text would be folded to lower case and cut at its dots.
+        let register = |name: &str, table: Arc<dyn TableProvider>| {
+            let registered = context.register_table(TableReference::bare(name), table);
+            registered.map_err(|error| self.failed(&error))
+        };
         for (name, snapshot) in &tables {
             let table = LakeTable::new(Arc::clone(snapshot)).with_index(self.index_use(report));
-            let table = Arc::new(table);
-            // Bare: a plain text would be folded to lower case and cut at its dots.
-            let name = TableReference::bare(name.as_str());
-            context.register_table(name, table).map_err(|error| self.failed(&error))?;
+            register(name, Arc::new(table))?;
+        }
+        for (name, table) in externals {
+            register(&name, table)?;
         }
         let plan_error = |error: &DataFusionError| plan_error(error, text);
         let statement = DfStatement::Statement(Box::new(statement));
@@ -236,6 +255,34 @@ impl Engine {
             .map_err(|error| plan_error(&error))?;
         let frame = context.execute_logical_plan(plan).await;
         frame.map_err(|error| plan_error(&error))
+    }
+
+    /// The external tables that a statement names. No other is looked at.
+    async fn externals(
+        &self,
+        statement: &Statement,
+        of_lake: &[String],
+        context: &SessionContext,
+        report: &Arc<ScanReport>,
+    ) -> Result<Vec<(String, Arc<Opened>)>, QueryError> {
+        let mut named = HashSet::new();
+        let noted: ControlFlow<()> = visit_relations(statement, |name| {
+            named.extend(name.0.last().map(|part| part.to_string().to_ascii_lowercase()));
+            ControlFlow::Continue(())
+        });
+        debug_assert!(noted.is_continue(), "nothing ends it early");
+        let mut opened = Vec::new();
+        for table in self.catalog.external_tables() {
+            let name = table.name.to_ascii_lowercase();
+            if !named.contains(&name) && !named.contains(&format!("\"{name}\"")) {
+                continue;
+            }
+            if of_lake.contains(&table.name) {
+                return Err(QueryError::ExternalClash { table: table.name.clone() });
+            }
+            opened.push((table.name.clone(), table.open(&context.state(), report).await?));
+        }
+        Ok(opened)
     }
 
     /// Answers a search line. Without pipes: the newest events that pass, at most `limit` (100
@@ -328,6 +375,7 @@ impl Engine {
             None => names.iter().filter(|name| !OWN.contains(&name.as_str())).collect(),
             Some(wanted) => {
                 for (pattern, name, at) in wanted {
+                    self.refuse_external(name, text, *at)?;
                     if !names.iter().any(|known| pattern.matches_whole(known)) {
                         return Err(QueryError::UnknownTable {
                             name: name.clone(),
@@ -353,6 +401,18 @@ impl Engine {
             tables.extend(snapshot.filter(is_events));
         }
         Ok(tables)
+    }
+
+    /// A search reads events, and an external table has none.
+    fn refuse_external(&self, name: &str, text: &str, at: usize) -> Result<(), QueryError> {
+        if !self.catalog.external_tables().iter().any(|table| table.name == name) {
+            return Ok(());
+        }
+        Err(QueryError::Search {
+            message: format!("`{name}` is an external table, and those have no events"),
+            at: Excerpt::at_byte(text, at),
+            help: Some(format!("ask it with SQL: `dab sql 'SELECT * FROM {name}'`")),
+        })
     }
 
     /// Where the tables are found.
@@ -405,7 +465,9 @@ impl Engine {
         report: &ScanReport,
     ) -> Result<Vec<RecordBatch>, QueryError> {
         const LOOK: Duration = Duration::from_millis(limits::QUERY_LOOK_MILLISECONDS);
-        let failed = |error: DataFusionError| self.failed(&error);
+        let failed = |error: DataFusionError| {
+            external_error(&error, report).unwrap_or_else(|| self.failed(&error))
+        };
         let mut stream = execute_stream(Arc::clone(plan), context).map_err(failed)?;
         let limit_bytes = self.settings.memory_bytes;
         let mut batches = Vec::new();
@@ -452,6 +514,30 @@ impl Engine {
             root => QueryError::Failed { message: first_line(&root.strip_backtrace()) },
         }
     }
+}
+
+/// What the tables of a statement have, for its names.
+fn columns(
+    tables: &HashMap<String, Arc<TableSnapshot>>,
+    externals: &[(String, Arc<Opened>)],
+) -> HashMap<String, Arc<names::Columns>> {
+    let of_lake = tables.iter().map(|(name, table)| (name, Arc::clone(&table.schema)));
+    let of_others = externals.iter().map(|(name, table)| (name, table.schema()));
+    let columns = of_lake.chain(of_others).map(|(name, schema)| {
+        (name.clone(), Arc::new(names::Columns { name: name.clone(), schema }))
+    });
+    columns.collect()
+}
+
+/// What a reader of lines and values says is about an external table: no other has those.
+fn external_error(error: &DataFusionError, report: &ScanReport) -> Option<QueryError> {
+    let DataFusionError::ArrowError(cause, _) = error.find_root() else { return None };
+    let is_of_reader = matches!(
+        cause.as_ref(),
+        ArrowError::CsvError(_) | ArrowError::JsonError(_) | ArrowError::ParseError(_)
+    );
+    let (table, address) = report.external_names().filter(|_| is_of_reader)?;
+    Some(QueryError::ExternalMalformed { table, address, reason: first_line(&cause.to_string()) })
 }
 
 /// The query of an `EXPLAIN COST`, at the same place of its text, so that mistakes are shown there.

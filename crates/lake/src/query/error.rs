@@ -111,6 +111,42 @@ pub enum QueryError {
         /// How large it is.
         bytes: u64,
     },
+    /// The files of an external table are not there, or can't be read.
+    #[error("the external table `{table}` can't be read: {reason}")]
+    ExternalUnreadable {
+        /// The table.
+        table: String,
+        /// Where it is declared to be.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The files of an external table are not what its declaration says.
+    #[error("the external table `{table}` can't be understood: {reason}")]
+    ExternalMalformed {
+        /// The table.
+        table: String,
+        /// Where it is.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An external table is larger than its kind may be.
+    #[error("the external table `{table}` {what}")]
+    ExternalTooLarge {
+        /// The table.
+        table: String,
+        /// Where it is.
+        address: String,
+        /// How large it is, and the limit.
+        what: String,
+    },
+    /// A table of the lake has the name of an external one.
+    #[error("the external table `{table}` has the name of a table of the lake")]
+    ExternalClash {
+        /// The name.
+        table: String,
+    },
     /// The query began but did not end: a value that can't be cast, a file that can't be read.
     #[error("the query failed: {message}")]
     Failed {
@@ -147,6 +183,10 @@ impl Explain for QueryError {
             Self::TooManyBytes { .. } => "DAB0531",
             Self::TooLong { .. } => "DAB0532",
             Self::Unbounded { .. } => "DAB0533",
+            Self::ExternalUnreadable { .. } => "DAB0534",
+            Self::ExternalMalformed { .. } => "DAB0535",
+            Self::ExternalTooLarge { .. } => "DAB0536",
+            Self::ExternalClash { .. } => "DAB0537",
             Self::Lake(error) => return error.code(),
         })
     }
@@ -159,11 +199,17 @@ impl Explain for QueryError {
             | Self::Plan { at, .. } => at.as_ref()?,
             Self::Search { at, .. } | Self::UnknownPipe { at, .. } | Self::Pipe { at, .. } => at,
             Self::Lake(error) => return error.place(),
+            Self::ExternalUnreadable { address, .. }
+            | Self::ExternalMalformed { address, .. }
+            | Self::ExternalTooLarge { address, .. } => {
+                return Some(Place::Object(address.clone()));
+            }
             Self::TooLarge { .. }
             | Self::Memory { .. }
             | Self::TooManyBytes { .. }
             | Self::TooLong { .. }
             | Self::Unbounded { .. }
+            | Self::ExternalClash { .. }
             | Self::Failed { .. }
             | Self::EmptyRange { .. } => return None,
         };
@@ -184,6 +230,16 @@ impl Explain for QueryError {
                  `time > '1970-01-01'` is all of it"
                     .into(),
             ),
+            Self::ExternalUnreadable { .. } => {
+                Some("correct its `from` in the settings, or make it readable".into())
+            }
+            Self::ExternalMalformed { .. } => {
+                Some("correct the file, or how `external_tables` in the settings declares it".into())
+            }
+            Self::ExternalTooLarge { .. } => Some("make Parquet of it, in few files: those may have any size".into()),
+            Self::ExternalClash { .. } => {
+                Some("give it another `name` under `external_tables` in the settings".into())
+            }
             Self::EmptyRange { .. } => Some("give it an end that is later than its begin".into()),
             Self::NotReadOnly { .. } => {
                 Some("write one `SELECT`, `WITH … SELECT` or `EXPLAIN` statement".into())

@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
 };
 
+use arrow::datatypes::SchemaRef;
 use datafusion::sql::sqlparser::{
     ast::{
         Distinct, Expr, GroupByExpr, Ident, JoinConstraint, ObjectName, ObjectNamePart, OrderBy,
@@ -32,9 +33,15 @@ use self::{
     syntax::{constraint, keyword, last_part},
 };
 use super::error::{Excerpt, QueryError, nearest};
-use crate::snapshot::TableSnapshot;
 
-type Tables = HashMap<String, Arc<TableSnapshot>>;
+type Tables = HashMap<String, Arc<Columns>>;
+
+/// A table, as far as names go.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    pub(crate) name: String,
+    pub(crate) schema: SchemaRef,
+}
 
 /// Rewrites a query in place, and answers what its reader should know.
 ///
@@ -261,7 +268,7 @@ impl Resolver<'_> {
     }
 
     /// The table of this name; `None` if it is a common table expression.
-    fn table(&self, name: &mut ObjectName) -> Result<Option<Arc<TableSnapshot>>, QueryError> {
+    fn table(&self, name: &mut ObjectName) -> Result<Option<Arc<Columns>>, QueryError> {
         let ident = match name.0.as_mut_slice() {
             [ObjectNamePart::Identifier(ident)] => ident,
             _ => return Err(self.unknown_table(&name.to_string(), Span::empty())),

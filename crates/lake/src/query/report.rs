@@ -1,7 +1,7 @@
 //! What a query read, and what it did not have to read.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,7 +9,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{index::Kept, snapshot::DataFile};
+use crate::{counted::RequestCounts, index::Kept, snapshot::DataFile};
 
 /// How much of its tables a query reads: files, the blocks of those that have a search index, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -43,18 +43,56 @@ pub(crate) struct ScanReport {
     begun: Instant,
     /// A table that is read as a whole, and how large it is.
     unbounded: Mutex<Option<(String, u64)>>,
+    /// The external tables that are read, and what their stores were asked for.
+    externals: Mutex<Vec<External>>,
+}
+
+/// An external table that is read.
+#[derive(Debug)]
+struct External {
+    name: String,
+    address: String,
+    counts: Arc<RequestCounts>,
 }
 
 impl ScanReport {
     /// For a query that begins now.
     pub(crate) fn begin() -> Self {
-        let (counts, unbounded) = (Mutex::default(), Mutex::default());
-        Self { counts, begun: Instant::now(), unbounded }
+        let (counts, unbounded, externals) = Default::default();
+        Self { counts, begun: Instant::now(), unbounded, externals }
     }
 
     /// The count so far.
     pub(crate) fn now(&self) -> Scanned {
-        *self.lock()
+        let mut scanned = *self.lock();
+        let externals = self.externals.lock().unwrap_or_else(PoisonError::into_inner);
+        scanned.bytes_read += externals.iter().map(|of| of.counts.now().bytes_read).sum::<u64>();
+        scanned
+    }
+
+    /// Notes an external table, and where the bytes that are read of it are counted.
+    pub(crate) fn external(&self, name: &str, address: &str, counts: Arc<RequestCounts>) {
+        let mut externals = self.externals.lock().unwrap_or_else(PoisonError::into_inner);
+        externals.push(External { name: name.to_owned(), address: address.to_owned(), counts });
+    }
+
+    /// The names and addresses of the external tables that are read; `None` if there are none.
+    pub(crate) fn external_names(&self) -> Option<(String, String)> {
+        let externals = self.externals.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined = |part: fn(&External) -> &str| {
+            externals.iter().map(part).collect::<Vec<_>>().join("`, `")
+        };
+        (!externals.is_empty()).then(|| (joined(|of| &of.name), joined(|of| &of.address)))
+    }
+
+    /// Notes files that have no index, and are read as a whole.
+    pub(crate) fn whole_files(&self, files: usize, bytes: u64) {
+        let mut scanned = self.lock();
+        scanned.files_total += files;
+        scanned.files_in_range += files;
+        scanned.files += files;
+        scanned.bytes_in_range += bytes;
+        scanned.bytes_estimated += bytes;
     }
 
     /// For how long the query has run.

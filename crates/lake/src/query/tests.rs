@@ -3,6 +3,7 @@
 mod claims;
 mod detections;
 mod differential;
+mod external;
 mod guards;
 mod language;
 mod render;
@@ -26,7 +27,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Pat
 use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use serde_json::{Map, Value, json};
 
-use super::{Engine, QueryError, QuerySettings, Rows, TimeRange};
+use super::{Engine, ExternalTable, QueryError, QuerySettings, Rows, TimeRange};
 use crate::{
     LakeError,
     index::{IndexBuilder, path_of},
@@ -36,7 +37,7 @@ use crate::{
 
 /// Tables in memory.
 #[derive(Debug, Default)]
-pub(super) struct Tables(BTreeMap<String, Arc<TableSnapshot>>);
+pub(super) struct Tables(BTreeMap<String, Arc<TableSnapshot>>, Vec<ExternalTable>);
 
 #[async_trait]
 impl Catalog for Tables {
@@ -46,6 +47,10 @@ impl Catalog for Tables {
 
     async fn snapshot(&self, name: &str) -> Result<Option<Arc<TableSnapshot>>, LakeError> {
         Ok(self.0.get(name).map(Arc::clone))
+    }
+
+    fn external_tables(&self) -> &[ExternalTable] {
+        &self.1
     }
 }
 

@@ -9,13 +9,12 @@ use datafusion::sql::sqlparser::{
 };
 
 use super::{
-    spelled,
+    Columns, spelled,
     syntax::{call, function, quoted},
 };
 use crate::{
     query::{error::nearest, functions::REST_FUNCTION},
     schema,
-    snapshot::TableSnapshot,
 };
 
 /// What one `SELECT` can name.
@@ -31,7 +30,7 @@ pub(super) struct Relation {
     /// The name that qualifies its columns.
     pub(super) name: String,
     /// `None` for what is no table of the lake.
-    pub(super) table: Option<Arc<TableSnapshot>>,
+    pub(super) table: Option<Arc<Columns>>,
 }
 
 /// A column of a table, and the path that is left to go inside it.
@@ -96,7 +95,7 @@ pub(super) fn lookup<'s>(scope: &'s Scope, path: &[Ident]) -> Lookup<'s> {
     }
 }
 
-fn field_of<'t>(table: &'t TableSnapshot, name: &str) -> Option<&'t Field> {
+fn field_of<'t>(table: &'t Columns, name: &str) -> Option<&'t Field> {
     let names = table.schema.fields().iter().map(|field| field.name().as_str());
     table.schema.field_with_name(spelled(name, names)?).ok()
 }
