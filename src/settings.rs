@@ -1,6 +1,7 @@
 //! The settings: `dab.yaml`, and the only place that reads the environment.
 
 mod external;
+mod notifications;
 mod pull;
 pub(crate) mod syslog;
 mod upkeep;
@@ -11,7 +12,9 @@ use base::{Code, Explain, Place, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use self::{external::ExternalSettings, pull::PullSettings};
+pub(crate) use self::{
+    external::ExternalSettings, notifications::Notifications, pull::PullSettings,
+};
 use self::{
     syslog::SyslogSettings,
     upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings},
@@ -95,9 +98,12 @@ pub(crate) struct Collect {
     /// Which of these are not.
     #[serde(default)]
     pub(crate) exclude: Vec<String>,
-    /// The time between two listings.
-    #[serde(default = "one")]
-    pub(crate) poll_seconds: u64,
+    /// The time between two listings: 1, or 3600 where `notifications` say what is new.
+    #[serde(default)]
+    poll_seconds: Option<u64>,
+    /// How the bucket says which objects are new.
+    #[serde(default)]
+    pub(crate) notifications: Option<Notifications>,
     /// How long a file must be unchanged before its last line counts without a line end.
     #[serde(default = "five")]
     pub(crate) settle_seconds: u64,
@@ -116,8 +122,13 @@ const fn rule_matches() -> u64 {
     base::limits::RULE_MATCHES_PER_HOUR_MAX
 }
 
-const fn one() -> u64 {
-    1
+impl Collect {
+    /// The time between two listings.
+    pub(crate) fn poll_seconds(&self) -> u64 {
+        let default =
+            if self.notifications.is_some() { base::limits::ANNOUNCED_LIST_SECONDS } else { 1 };
+        self.poll_seconds.unwrap_or(default)
+    }
 }
 
 const fn five() -> u64 {
@@ -376,6 +387,8 @@ impl Settings {
         let mistake = mistake.or_else(|| self.health.mistake());
         let mistake = mistake.or_else(|| syslog::mistake(&self.ingest.syslog));
         let mistake = mistake.or_else(|| external::mistake(&self.external_tables));
+        let mistake =
+            mistake.or_else(|| notifications::mistake(&self.collect, self.listen.is_some()));
         if let Some((message, help)) = mistake {
             return wrong(message, help);
         }

@@ -8,6 +8,8 @@
     reason = "a test that can't go on is to stop there; it reads where its corpora are"
 )]
 
+#[path = "scenarios/announced.rs"]
+mod announced;
 #[path = "scenarios/author.rs"]
 mod author;
 #[path = "scenarios/bad_input.rs"]

@@ -7,19 +7,19 @@ use std::{
 };
 
 use base::{Clock, Problem, Report, SystemClock};
-use collect::{BucketSettings, Location};
+use collect::{BucketSettings, Location, OidcSettings, OidcVerifier, PubsubQueue, SqsQueue};
 use decode::Decoder;
 use detect::Engine;
 use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
 use serve::{
-    BucketSpec, Detections, Ingest, IngestRoute, Observer, Parts, Protocol, PullSpec, Secret,
-    StopSwitch, Token,
+    Announced, BucketSpec, Detections, Ingest, IngestRoute, Observer, Parts, Protocol, PullSpec,
+    Secret, StopSwitch, Token,
 };
 use vet::Project;
 
 use super::watch::Watch;
-use crate::settings::{self, SecretRef, Settings, SettingsError, Via};
+use crate::settings::{self, Collect, Notifications, SecretRef, Settings, SettingsError, Via};
 
 /// The settings with the folder they are in.
 #[derive(Debug)]
@@ -225,10 +225,10 @@ impl Host {
         let mut specs = Vec::new();
         for source in &self.settings.collect {
             let defaults = BucketSettings::new(&source.name);
+            let location = self.location(&source.from)?;
             specs.push(BucketSpec {
                 name: source.name.clone(),
                 log_source: source.log_source.clone(),
-                location: self.location(&source.from)?,
                 settings: BucketSettings {
                     include: source.include.clone(),
                     exclude: source.exclude.clone(),
@@ -241,11 +241,44 @@ impl Host {
                         .unwrap_or(defaults.decompressed_bytes_max),
                     ..defaults
                 },
-                poll: Duration::from_secs(source.poll_seconds),
+                poll: Duration::from_secs(source.poll_seconds()),
+                announced: self.announced(source, &location)?,
                 commit_every: Duration::from_secs(source.commit_seconds),
+                location,
             });
         }
         Ok(specs)
+    }
+
+    /// How new objects of a source are announced.
+    fn announced(
+        &self,
+        source: &Collect,
+        location: &Location,
+    ) -> Result<Option<Announced>, Problem> {
+        let Some(notifications) = &source.notifications else { return Ok(None) };
+        let http = Self::pull_client()?;
+        let clock = Arc::clone(&self.clock);
+        let Notifications { sqs, pubsub, push, endpoint } = notifications;
+        if let Some(url) = sqs {
+            let region = self.settings.s3.region.as_deref();
+            let queue = SqsQueue::new(url, region, location, http, clock)?;
+            return Ok(Some(Announced::Queue(Arc::new(queue))));
+        }
+        if let Some(subscription) = pubsub {
+            let credentials = location.gcp_credentials();
+            let queue = PubsubQueue::new(subscription, endpoint.as_deref(), credentials, http)?;
+            return Ok(Some(Announced::Queue(Arc::new(queue))));
+        }
+        Ok(push.as_ref().map(|push| {
+            let settings = OidcSettings {
+                audience: push.audience.clone(),
+                email: push.email.clone(),
+                issuer: push.issuer.clone(),
+                keys_url: push.keys_url.clone(),
+            };
+            Announced::Push(Arc::new(OidcVerifier::new(settings, http, clock)))
+        }))
     }
 
     fn http(&self) -> Result<Option<Ingest>, Problem> {

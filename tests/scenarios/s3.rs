@@ -9,13 +9,13 @@ use std::{
 use crate::harness::{Project, events, gzip, tool, until};
 
 /// A running S3 emulation, ended when it goes out of scope.
-struct Emulation {
+pub(crate) struct Emulation {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Emulation {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let program = tool("ministack")?;
         // Whoever takes the port in between makes the start fail, not the test pass.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -32,16 +32,32 @@ impl Emulation {
     }
 
     /// Makes a bucket (`/name`) or an object (`/bucket/key`).
-    fn put(&self, path: &str, body: &[u8]) {
+    pub(crate) fn put(&self, path: &str, body: &[u8]) {
+        self.ask("PUT", path, &[], body);
+    }
+
+    /// Sends a request, and answers the body of what comes back.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let (host, length) = (&self.address, body.len());
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "PUT {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{headers}\r\n"
         );
         stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
-        assert!(reply.starts_with("HTTP/1.1 200"), "{path}: {reply}");
+        assert!(reply.starts_with("HTTP/1.1 200"), "{method} {path}: {reply}");
+        let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+        body.to_owned()
     }
 
     /// A project that reads `s3://logs/app` into this lake.

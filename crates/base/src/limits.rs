@@ -578,3 +578,19 @@ pub const SUGGEST_BYTES_MAX: usize = 1 << 20;
 
 /// How many records a log source is suggested from: each is decoded some hundred times.
 pub const SUGGEST_RECORDS_MAX: usize = 500;
+
+/// How many announcements of new objects are held at once: a few KiB each, and a request to the store to begin with.
+pub const ANNOUNCED_MAX: usize = 1000;
+
+/// How many objects a message may announce: S3 sends one, and its form allows any number.
+pub const ANNOUNCED_OBJECTS_MAX: usize = 1000;
+
+/// How many announced objects are looked at side by side.
+pub const ANNOUNCED_LOOKS: usize = 16;
+
+/// How often the store may refuse an announced object before it goes to the quarantine: some five minutes.
+pub const ANNOUNCED_TRIES_MAX: u32 = 10;
+
+/// How often a location is listed whose objects are announced, in seconds: only what was never announced, or whose
+/// announcement was lost, waits for that.
+pub const ANNOUNCED_LIST_SECONDS: u64 = 3600;

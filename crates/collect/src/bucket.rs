@@ -11,6 +11,7 @@
 //! - An unterminated last record counts only once the object has been unchanged for
 //!   [`BucketSettings::settle`], or when the caller says that nothing more comes. An object that
 //!   still grows after that is read on from its end: a line cut by that long a pause is two records.
+//! - An object that is announced ([`BucketSource::hear`]) is read without listing the location.
 //! - What can't be read now is reported ([`BucketSource::troubles`]), does not keep the others
 //!   waiting, and is tried again at the next poll.
 //!
@@ -34,12 +35,14 @@ use std::{
 };
 
 use base::{Clock, Problem, Report, Timestamp, limits};
+use futures::StreamExt as _;
+use object_store::ObjectStoreExt as _;
 
 pub use address::Location;
 pub(crate) use decompress::Decompressor;
 
 use self::{
-    checkpoint::{Ended, Entry},
+    checkpoint::{Ended, Entry, Version},
     decompress::{MAGIC_BYTES, UnpackLimits},
     list::{Filter, Listed},
     reader::{Reader, Reading, Stop},
@@ -85,6 +88,23 @@ impl BucketSettings {
     }
 }
 
+/// What is known of an object that was announced.
+#[derive(Debug)]
+pub enum Heard {
+    /// It waits to be read, or is being read, or may still grow.
+    Waiting,
+    /// All of it was read.
+    Read,
+    /// The source does not read objects of its name.
+    Left,
+    /// It is not there.
+    Gone,
+    /// It can't be read: the store refuses.
+    Refused(String),
+    /// It is not known: the store does not answer.
+    Unknown(CollectError),
+}
+
 /// A folder or a prefix of a bucket, read object by object.
 #[derive(Debug)]
 pub struct BucketSource {
@@ -102,6 +122,8 @@ pub struct BucketSource {
     polls: u64,
     listing_troubles: Vec<(String, Report)>,
     object_troubles: BTreeMap<String, Report>,
+    /// Objects that the store refused to give, and what it said.
+    refused: BTreeMap<Arc<str>, String>,
 }
 
 impl BucketSource {
@@ -165,6 +187,7 @@ impl BucketSource {
             polls: 0,
             listing_troubles: Vec::new(),
             object_troubles: BTreeMap::new(),
+            refused: BTreeMap::new(),
         })
     }
 
@@ -188,17 +211,7 @@ impl BucketSource {
         let is_whole = listing.troubles.is_empty();
         let mut waiting = BTreeMap::new();
         for listed in listing.objects {
-            let entry = self.entries.entry(Arc::clone(&listed.name)).or_default();
-            entry.live.poll = self.polls;
-            if !matches!(&entry.live.listed, Some((version, _)) if version.is_same(&listed.version))
-            {
-                entry.live.listed = Some((listed.version.clone(), now));
-            }
-            let is_open = self
-                .reader
-                .as_ref()
-                .is_some_and(|reader| reader.key.path() == listed.name.as_ref());
-            if !is_open && is_wanted(entry, &listed, is_settled(entry, &listed, now, self.settle)) {
+            if self.note(&listed, now) {
                 waiting.insert((listed.version.modified(), Arc::clone(&listed.name)), listed);
             }
         }
@@ -210,6 +223,87 @@ impl BucketSource {
             listing.troubles.iter().map(|error| self.report_listing(error)).collect();
         self.listing_troubles.truncate(limits::TROUBLES_MAX);
         Ok(self.waiting.len())
+    }
+
+    /// Notes a version of an object. Answers whether it is to be read.
+    fn note(&mut self, listed: &Listed, now: Timestamp) -> bool {
+        let entry = self.entries.entry(Arc::clone(&listed.name)).or_default();
+        entry.live.poll = self.polls;
+        if !matches!(&entry.live.listed, Some((version, _)) if version.is_same(&listed.version)) {
+            entry.live.listed = Some((listed.version.clone(), now));
+        }
+        let reader = self.reader.as_ref();
+        let is_open = reader.is_some_and(|reader| reader.key.path() == listed.name.as_ref());
+        !is_open && is_wanted(entry, listed, is_settled(entry, listed, now, self.settle))
+    }
+
+    /// Looks at objects that were announced, by their names below the location, without listing it. What is new of
+    /// them waits to be read, as after [`Self::poll`].
+    pub async fn hear(&mut self, names: &[String]) -> Vec<Heard> {
+        let looks = names.iter().map(|name| self.look(name)).collect::<Vec<_>>();
+        let looked: Vec<_> =
+            futures::stream::iter(looks).buffered(limits::ANNOUNCED_LOOKS).collect().await;
+        let now = self.clock.now();
+        let mut heard = Vec::with_capacity(names.len());
+        for looked in looked {
+            heard.push(match looked {
+                Err(heard) => heard,
+                Ok(listed) => self.heard(listed, now),
+            });
+        }
+        heard
+    }
+
+    fn heard(&mut self, listed: Listed, now: Timestamp) -> Heard {
+        let name = Arc::clone(&listed.name);
+        let before = self.entries.get(&name).and_then(|entry| entry.live.listed.as_ref());
+        if let Some(before) = before.map(|(version, _)| version.modified()) {
+            self.waiting.remove(&(before, Arc::clone(&name)));
+        }
+        if self.note(&listed, now) {
+            self.waiting.insert((listed.version.modified(), Arc::clone(&name)), listed);
+        }
+        match self.refused.get(&name) {
+            Some(reason) => Heard::Refused(reason.clone()),
+            None if self.is_read(&name) => Heard::Read,
+            None => Heard::Waiting,
+        }
+    }
+
+    /// What the store tells of an object.
+    fn look<'l>(&self, name: &str) -> futures::future::BoxFuture<'l, Result<Listed, Heard>> {
+        let address = self.location.object_address(name);
+        let path = self.location.object_path(name).filter(|_| self.filter.admits(name));
+        let (store, name) = (self.location.store(), Arc::<str>::from(name));
+        Box::pin(async move {
+            let path = path.ok_or(Heard::Left)?;
+            match store.head(&path).await {
+                Ok(meta) => Ok(Listed { name, path, version: Version::of(&meta) }),
+                Err(object_store::Error::NotFound { .. }) => Err(Heard::Gone),
+                Err(error) => Err(match refusal(&error) {
+                    Some(reason) => Heard::Refused(reason),
+                    None => {
+                        Heard::Unknown(CollectError::Unreadable { address, source: error.into() })
+                    }
+                }),
+            }
+        })
+    }
+
+    /// Whether all of an object was read that was there when it was last looked at.
+    #[must_use]
+    pub fn is_read(&self, name: &str) -> bool {
+        let Some(entry) = self.entries.get(name) else { return false };
+        let Some((listed, _)) = &entry.live.listed else { return false };
+        let is_open = self.reader.as_ref().is_some_and(|reader| reader.key.path() == name);
+        let is_waiting = self.waiting.contains_key(&(listed.modified(), Arc::from(name)));
+        entry.done && entry.version.is_same(listed) && !is_open && !is_waiting
+    }
+
+    /// How many objects wait to be read.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len() + usize::from(self.reader.is_some())
     }
 
     /// The next chunk of the object being read, or of the one that waits longest; `None` when
@@ -345,6 +439,7 @@ impl BucketSource {
 
     fn note_chunk(&mut self, reader: &Reader, chunk: &Chunk, finish: bool) {
         self.object_troubles.remove(chunk.object.address());
+        self.refused.remove(chunk.object.path());
         let Some(entry) = self.entries.get_mut(chunk.object.path()) else { return };
         entry.learn(reader);
         entry.end = if chunk.end.is_last() { reader.whole_size() } else { None };
@@ -387,6 +482,11 @@ impl BucketSource {
                 }
             }
             Stop::Failed(source) => {
+                if let Some(reason) = source.downcast_ref().and_then(refusal)
+                    && self.refused.len() < limits::TROUBLES_MAX
+                {
+                    self.refused.insert(Arc::clone(name), reason);
+                }
                 let error = CollectError::Unreadable { address: address.to_owned(), source };
                 if !self.object_troubles.contains_key(address) {
                     tracing::warn!(log_source, object = address, %error, "an object can't be read");
@@ -433,6 +533,11 @@ impl BucketSource {
             self.entries.remove(&name);
         }
     }
+}
+
+/// What a store says that refuses to give an object, as distinct from one that does not answer.
+fn refusal(error: &object_store::Error) -> Option<String> {
+    matches!(error, object_store::Error::PermissionDenied { .. }).then(|| error.to_string())
 }
 
 /// There may be something to read of `listed`.

@@ -5,22 +5,28 @@
 //! decompressed, chunk by chunk. [`PushQueue`] holds what was pushed over HTTP until it is
 //! committed. What both promise is written in [`source`]. What clients of Splunk, Elasticsearch,
 //! OpenTelemetry and journald send is taken apart into [`Pushed`] records. [`SyslogListener`] takes
-//! syslog in by TCP, TLS and UDP. [`Puller`] asks APIs that hand out events when they are asked.
+//! syslog in by TCP, TLS and UDP. [`AnnounceQueue`]s say which objects are new. [`Puller`] asks APIs that hand out events when they are asked.
 //!
 //! This crate does not cut bytes into records (`decode` does), does not store its own checkpoint
 //! (the caller commits it together with the data), speaks no HTTP of its own, and does not read
 //! the environment.
 
 mod allowance;
+mod announce;
 mod bucket;
 mod error;
+mod hex;
 mod pull;
 mod push;
 pub mod source;
 mod syslog;
 
 pub use allowance::Allowance;
-pub use bucket::{BucketSettings, BucketSource, Location};
+pub use announce::{
+    AnnounceError, AnnounceQueue, Announcement, Delivery, Named, OidcSettings, OidcVerifier,
+    PubsubQueue, SqsQueue, Teller, pushed, receive_announcements,
+};
+pub use bucket::{BucketSettings, BucketSource, Heard, Location};
 pub use error::CollectError;
 pub use pull::{
     Ask, Checked, Declared, EventKey, Found, Fresh, Item, Next, Page, Piece, PullApi, PullBatch,

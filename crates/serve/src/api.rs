@@ -13,8 +13,10 @@
 //! | `otlp` | OpenTelemetry's exporters and collectors (logs over HTTP) |
 //! | `grpc` | the same over gRPC |
 //! | `journal` | `systemd-journal-upload` |
+//! | `announce` | Pub/Sub, which says which objects are new in a bucket |
 //! | `metrics` | Prometheus: `GET /metrics` |
 
+mod announce;
 mod elastic;
 mod grpc;
 mod hec;
@@ -45,7 +47,7 @@ use collect::{PushQueue, decompress_body};
 use lake::Lake;
 use tokio::net::TcpListener;
 
-pub(crate) use self::parcel::Shape;
+pub(crate) use self::{announce::AnnounceDoor, parcel::Shape};
 use self::{refusal::Refusal, token::Holder};
 pub use self::{
     route::IngestRoute,
@@ -131,6 +133,8 @@ pub(crate) struct Api {
     holders: Vec<Holder>,
     routes: Vec<IngestRoute>,
     queues: HashMap<String, Inlet>,
+    /// Where bucket sources hear of new objects, by their names.
+    doors: HashMap<String, AnnounceDoor>,
     clock: Arc<dyn Clock>,
     /// Numbers requests; together with the time it was started, it makes their ids unique.
     requests: AtomicU64,
@@ -144,12 +148,14 @@ impl Api {
     pub(crate) fn new(
         (tokens, routes): (Vec<Token>, Vec<IngestRoute>),
         queues: HashMap<String, Inlet>,
+        doors: HashMap<String, AnnounceDoor>,
         stages: &Stages,
     ) -> Self {
         Self {
             holders: tokens.into_iter().map(Holder::new).collect(),
             routes,
             queues,
+            doors,
             requests: AtomicU64::new(0),
             started: stages.clock.now().as_micros().to_string(),
             clock: Arc::clone(&stages.clock),
@@ -225,6 +231,7 @@ pub(crate) async fn run(
         .merge(otlp::router())
         .merge(grpc::router())
         .merge(journal::router())
+        .merge(announce::router())
         .merge(metrics::router())
         .with_state(api);
     let stopped = async move { stop.stopped().await };

@@ -385,6 +385,21 @@ impl Batcher {
         self.quarantined.push(entry);
     }
 
+    /// Quarantines an announcement that led to no object, with its bytes. They are no record of the log source:
+    /// its length of nothing keeps it from being tried again.
+    pub(crate) fn reject_announcement(
+        &mut self,
+        object: &ObjectName,
+        report: Report,
+        mut bytes: Vec<u8>,
+        now: Timestamp,
+    ) {
+        self.records += 1;
+        bytes.truncate(limits::QUARANTINE_INLINE_BYTES_MAX);
+        let entry = self.entry(object, 0, 0, report, now);
+        self.quarantined.push(Quarantined { bytes, ..entry });
+    }
+
     fn oversize(
         &mut self,
         object: &ObjectName,

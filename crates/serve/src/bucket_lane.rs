@@ -1,17 +1,34 @@
 //! A folder or bucket prefix on its way into the lake.
 
+mod announced;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use base::{Problem, Report};
-use collect::{BucketSettings, BucketSource, Chunk, End, Location, ObjectKey};
+use base::{ObjectHash, Problem, Report, limits};
+use collect::{
+    AnnounceQueue, Announcement, BucketSettings, BucketSource, Chunk, End, Heard, Location,
+    ObjectKey, OidcVerifier, receive_announcements,
+};
 use lake::batch::Manifest;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc;
 
+use self::announced::Inbox;
 use crate::{
     ServeError,
     batcher::{Batcher, ObjectName, Session, frame_state_json, framer},
-    lane::{Lane, NotCommitted, blocking},
+    happening::Happening,
+    lane::{Lane, NotCommitted, Stages, blocking},
 };
+
+/// How new objects are announced.
+#[derive(Debug, Clone)]
+pub enum Announced {
+    /// In a queue.
+    Queue(Arc<dyn AnnounceQueue>),
+    /// By requests to the HTTP server, from whom the verifier knows.
+    Push(Arc<OidcVerifier>),
+}
 
 /// What a bucket source is told.
 #[derive(Debug, Clone)]
@@ -26,6 +43,8 @@ pub struct BucketSpec {
     pub settings: BucketSettings,
     /// The time between two listings.
     pub poll: Duration,
+    /// How new objects are announced between them; `None`: they are not.
+    pub announced: Option<Announced>,
     /// How long events may wait for their commit.
     pub commit_every: Duration,
 }
@@ -41,6 +60,34 @@ pub(crate) struct BucketLane {
     begun: Duration,
     /// The troubles of the last round, by what has them.
     standing: BTreeMap<String, Report>,
+    inbox: Option<Inbox>,
+    /// When the location is listed next, on the monotonic clock.
+    list_at: Duration,
+}
+
+/// How soon a location is listed again that could not be listed.
+const LIST_AGAIN: Duration = Duration::from_secs(30);
+
+/// Where announcements come in.
+pub(crate) fn inbox() -> (mpsc::Sender<Announcement>, Inbox) {
+    let (sender, receiver) = mpsc::channel(limits::ANNOUNCED_MAX);
+    (sender, Inbox::new(receiver))
+}
+
+/// Receives from a queue until the lane ends.
+pub(crate) async fn receive(
+    stages: Arc<Stages>,
+    source: String,
+    queue: Arc<dyn AnnounceQueue>,
+    inbox: mpsc::Sender<Announcement>,
+) -> Result<(), Problem> {
+    let tell = move |report: Report| {
+        tracing::warn!(source, problem = %report, "a queue of announcements has a problem");
+        stages.observer.happened(&Happening::Trouble { source: &source, report: &report });
+        stages.board.trouble(&source, report);
+    };
+    receive_announcements(queue, inbox, Arc::new(tell)).await;
+    Ok(())
 }
 
 /// Reads the source until the pipeline stops; in a one-shot run, until all is read.
@@ -48,8 +95,10 @@ pub(crate) async fn run(
     lane: Lane,
     last: Option<Manifest>,
     spec: BucketSpec,
+    inbox: Option<Inbox>,
 ) -> Result<(), Problem> {
     let mut this = BucketLane::new(lane, last.as_ref(), spec)?;
+    this.inbox = inbox;
     let mut stop = this.lane.stages.stop.clone();
     loop {
         match this.round().await {
@@ -67,8 +116,10 @@ pub(crate) async fn run(
         if this.lane.stages.once || stop.is_stopped() {
             return Ok(());
         }
+        let wait = this.wait();
         tokio::select! {
-            () = tokio::time::sleep(this.spec.poll) => {}
+            () = tokio::time::sleep(wait) => {}
+            () = this.announcement() => {}
             () = stop.stopped() => {}
         }
     }
@@ -97,7 +148,26 @@ impl BucketLane {
             batcher: None,
             begun: Duration::ZERO,
             standing: BTreeMap::new(),
+            inbox: None,
+            list_at: Duration::ZERO,
         })
+    }
+
+    /// How long nothing is to be done, unless something is announced.
+    fn wait(&self) -> Duration {
+        let Some(inbox) = &self.inbox else { return self.spec.poll };
+        let due = self.batcher.as_ref().filter(|batcher| !batcher.is_empty());
+        let due = due.map(|_| self.begun + self.spec.commit_every);
+        let next = inbox.next().into_iter().chain(due).min();
+        let at = next.map_or(self.list_at, |next| next.min(self.list_at));
+        at.saturating_sub(self.lane.stages.clock.monotonic())
+    }
+
+    async fn announcement(&mut self) {
+        match &mut self.inbox {
+            Some(inbox) => inbox.wait(&self.spec.location).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Goes back to the last checkpoint.
@@ -105,15 +175,17 @@ impl BucketLane {
         (self.session, self.batcher) = (None, None);
         let last = self.lane.resume().await?;
         self.source = open(&self.lane, &self.spec, last.as_ref())?;
+        self.list_at = Duration::ZERO;
+        if let Some(inbox) = &mut self.inbox {
+            inbox.start_over(&self.spec.location);
+        }
         Ok(())
     }
 
-    /// Lists, reads all there is to read, and commits what is due.
+    /// Lists if that is due, looks at what is announced, reads all there is to read, and commits what is due.
     pub(crate) async fn round(&mut self) -> Result<(), NotCommitted> {
-        let mut troubles = BTreeMap::new();
-        if let Err(error) = self.source.poll().await {
-            troubles.insert(self.spec.location.address().to_owned(), Problem::from(error).report());
-        }
+        let mut troubles = self.list().await;
+        self.hear(&mut troubles).await?;
         let (once, stop) = (self.lane.stages.once, self.lane.stages.stop.clone());
         while !stop.is_stopped() {
             match self.source.next(once).await {
@@ -128,13 +200,82 @@ impl BucketLane {
             if self.is_due() {
                 self.commit().await?;
             }
+            self.show_waiting();
         }
         troubles.extend(self.source.troubles());
         self.tell_new(troubles);
         if once || stop.is_stopped() || self.is_due() {
             self.commit().await?;
         }
+        self.settle();
+        self.show_waiting();
         Ok(())
+    }
+
+    async fn list(&mut self) -> BTreeMap<String, Report> {
+        let now = self.lane.stages.clock.monotonic();
+        if self.inbox.is_some() && now < self.list_at {
+            // What stood at the last listing stands until the next.
+            return self.standing.clone();
+        }
+        self.list_at = now + self.spec.poll;
+        let mut troubles = BTreeMap::new();
+        if let Err(error) = self.source.poll().await {
+            troubles.insert(self.spec.location.address().to_owned(), Problem::from(error).report());
+            self.list_at = now + self.spec.poll.min(LIST_AGAIN);
+        }
+        troubles
+    }
+
+    /// Looks at what is announced.
+    async fn hear(&mut self, troubles: &mut BTreeMap<String, Report>) -> Result<(), Problem> {
+        let Some(inbox) = &mut self.inbox else { return Ok(()) };
+        let location = &self.spec.location;
+        inbox.drain(location);
+        let now = self.lane.stages.clock.monotonic();
+        let names = inbox.due(now);
+        let heard = self.source.hear(&names).await;
+        let told = inbox.heard(&names, &heard, location, now);
+        let rejected = inbox.rejected();
+        for (name, heard) in names.iter().zip(heard) {
+            let address = format!("{}/{name}", location.address());
+            match heard {
+                Heard::Unknown(error) => {
+                    troubles.insert(address, Problem::from(error).report());
+                }
+                _ => drop(troubles.remove(&address)),
+            }
+        }
+        for report in told {
+            self.lane.trouble(report);
+        }
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        let now = self.lane.stages.clock.now();
+        let mut batcher = self.take_batcher().await?;
+        for one in rejected {
+            self.lane.trouble(one.report.clone());
+            let hash = ObjectHash::of(&[self.spec.location.address(), "announced", &one.id]);
+            let object = ObjectName { address: Arc::from(one.origin), generation: 0, hash };
+            batcher.reject_announcement(&object, one.report, one.body, now);
+        }
+        self.batcher = Some(batcher);
+        Ok(())
+    }
+
+    /// Answers what is announced and dealt with, where nothing is left to commit.
+    fn settle(&mut self) {
+        let is_committed = self.batcher.as_ref().is_none_or(Batcher::is_empty);
+        if let Some(inbox) = self.inbox.as_mut().filter(|_| is_committed) {
+            inbox.settle(|name| self.source.is_read(name));
+        }
+    }
+
+    fn show_waiting(&self) {
+        let waiting = self.source.waiting() as u64;
+        let announced = self.inbox.as_ref().map(|inbox| inbox.len() as u64);
+        self.lane.stages.board.waiting(&self.spec.name, waiting, announced);
     }
 
     /// Tells of the troubles that the last round did not have: one that stands is told of once.
@@ -250,6 +391,8 @@ impl BucketLane {
             let reason = "the source's checkpoint is not JSON".to_owned();
             return Err(ServeError::Checkpoint { reason }.into());
         }
-        self.lane.commit(batcher, checkpoint, Vec::new()).await.map(drop)
+        self.lane.commit(batcher, checkpoint, Vec::new()).await?;
+        self.settle();
+        Ok(())
     }
 }

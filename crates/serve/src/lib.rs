@@ -40,7 +40,7 @@ pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
 pub use api::{Ingest, IngestRoute, Protocol, Secret, Token};
 pub use asked::Asked;
 pub use backtest::backtest;
-pub use bucket_lane::BucketSpec;
+pub use bucket_lane::{Announced, BucketSpec};
 pub use cold_replay::{ColdReplay, ColdReplayed, replay_cold};
 pub use error::ServeError;
 pub use happening::{Happening, Observer};

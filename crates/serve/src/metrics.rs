@@ -36,6 +36,12 @@ const OF_SOURCES: &[(&str, &str, &str, Figure)] = &[
     ("lag_seconds", "gauge", "From the time of the last batch's events to its commit.", |s| {
         s.lag_seconds
     }),
+    ("objects_waiting", "gauge", "Objects of a bucket that wait to be read.", |s| {
+        s.objects_waiting.and_then(count)
+    }),
+    ("announcements_held", "gauge", "Announcements of objects that are not answered yet.", |s| {
+        s.announcements_held.and_then(count)
+    }),
     ("silent_after_seconds", "gauge", "For how long it may bring nothing.", |s| {
         s.silent_after_seconds.and_then(count)
     }),

@@ -28,8 +28,8 @@ use tokio::{
 use crate::{
     ServeError, Stop, StopSwitch,
     alerts::{Alerts, deliver, deliver_round, end_waits},
-    api::{self, Api, Ingest, Inlet, Shape},
-    bucket_lane::{self, BucketSpec},
+    api::{self, AnnounceDoor, Api, Ingest, Inlet, Shape},
+    bucket_lane::{self, Announced, BucketSpec},
     correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
     health::{Health, Watch},
@@ -171,6 +171,8 @@ impl Inputs {
         state: &Arc<dyn StateStore>,
         tasks: &mut JoinSet<Result<(), Problem>>,
     ) -> Result<(), Problem> {
+        let goes_on = !stages.once;
+        let mut doors = HashMap::new();
         for mut spec in self.buckets {
             let decoder = decoder_for(decoders, &spec.name, &spec.log_source)?;
             if !spec.location.is_folder() {
@@ -181,7 +183,22 @@ impl Inputs {
                 });
             }
             let (lane, last) = Lane::open(Arc::clone(stages), &spec.name, decoder).await?;
-            tasks.spawn(bucket_lane::run(lane, last, spec));
+            let announced = spec.announced.clone().filter(|_| goes_on);
+            let inbox = announced.map(|announced| {
+                let (sender, inbox) = bucket_lane::inbox();
+                let name = spec.name.clone();
+                match announced {
+                    Announced::Queue(queue) => {
+                        let stages = Arc::clone(stages);
+                        tasks.spawn(bucket_lane::receive(stages, name, queue, sender));
+                    }
+                    Announced::Push(verifier) => {
+                        doors.insert(name, AnnounceDoor { verifier, inbox: sender });
+                    }
+                }
+                inbox
+            });
+            tasks.spawn(bucket_lane::run(lane, last, spec, inbox));
         }
         let is_measured = stages.decode_only;
         for spec in self.pulls.into_iter().filter(|_| !is_measured) {
@@ -190,9 +207,8 @@ impl Inputs {
             let (lane, last) = Lane::open(Arc::clone(stages), &name, decoder).await?;
             tasks.spawn(pull_lane::run(lane, last, spec, state));
         }
-        let goes_on = !stages.once;
         if let Some(ingest) = self.http.filter(|_| goes_on) {
-            start_http(stages, decoders, ingest, tasks).await?;
+            start_http(stages, decoders, (ingest, doors), tasks).await?;
         }
         for spec in self.syslog.into_iter().filter(|_| goes_on) {
             syslog_lane::start(stages, decoders, spec, tasks).await?;
@@ -308,7 +324,7 @@ pub(crate) fn unknown(decoders: &Decoders, source_name: String, log_source: &str
 async fn start_http(
     stages: &Arc<Stages>,
     decoders: &BTreeMap<String, Arc<Decoder>>,
-    ingest: Ingest,
+    (ingest, doors): (Ingest, HashMap<String, AnnounceDoor>),
     tasks: &mut JoinSet<Result<(), Problem>>,
 ) -> Result<(), Problem> {
     for route in &ingest.routes {
@@ -327,7 +343,7 @@ async fn start_http(
         let shape = Shape::of(&decoder.log_source().format.layout);
         queues.insert(name.clone(), Inlet { queue, shape });
     }
-    let api = Api::new((ingest.tokens, ingest.routes), queues, stages);
+    let api = Api::new((ingest.tokens, ingest.routes), queues, doors, stages);
     tasks.spawn(api::run(Arc::new(api), listener, stages.stop.clone()));
     stages.board.listening(&bound.to_string());
     stages.observer.happened(&Happening::Listening(bound));

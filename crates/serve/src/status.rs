@@ -144,6 +144,12 @@ pub struct SourceStatus {
     /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_after_seconds: Option<u64>,
+    /// How many objects of a bucket wait to be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_waiting: Option<u64>,
+    /// How many announcements of objects are held, and not answered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announcements_held: Option<u64>,
     /// How many problems there were.
     pub errors: u64,
     /// The last of them.
@@ -244,6 +250,15 @@ impl Board {
             source.silent_after_seconds = limit;
         }
         inner.changed |= is_new;
+    }
+
+    /// Notes how much waits before a bucket source.
+    pub(crate) fn waiting(&self, source: &str, objects: u64, announcements: Option<u64>) {
+        let mut inner = self.inner();
+        let of = inner.status.sources.entry(source.to_owned()).or_default();
+        let is_same = of.objects_waiting == Some(objects) && of.announcements_held == announcements;
+        (of.objects_waiting, of.announcements_held) = (Some(objects), announcements);
+        inner.changed |= !is_same;
     }
 
     pub(crate) fn stopped(&self, now: Timestamp) {

@@ -22,6 +22,7 @@ use crate::{
     spill::Spill, stop_signal,
 };
 
+mod announced;
 mod correlations;
 mod health;
 mod ledger;
@@ -119,6 +120,7 @@ impl Building {
             location: Location::parse(from, self.folder.path(), &[]).unwrap(),
             settings: BucketSettings::new("doors"),
             poll: Duration::from_secs(1),
+            announced: None,
             commit_every: Duration::from_secs(1),
         }
     }

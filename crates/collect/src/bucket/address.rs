@@ -8,9 +8,9 @@ use std::{
 
 use object_store::{
     ObjectStore, RetryConfig,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider},
     azure::{AzureConfigKey, MicrosoftAzureBuilder},
-    gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
+    gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder, GoogleConfigKey},
     local::LocalFileSystem,
     path::Path,
 };
@@ -30,6 +30,16 @@ pub struct Location {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     folder: Option<PathBuf>,
+    credentials: Credentials,
+}
+
+/// What a bucket is reached with, for services beside it.
+#[derive(Debug, Clone, Default)]
+enum Credentials {
+    #[default]
+    None,
+    Aws(AwsCredentialProvider),
+    Gcp(GcpCredentialProvider),
 }
 
 impl Location {
@@ -79,7 +89,8 @@ impl Location {
     /// with.
     #[must_use]
     pub fn with_store(address: &str, store: Arc<dyn ObjectStore>, prefix: Path) -> Self {
-        Self { address: address.to_owned(), store, prefix, folder: None }
+        let credentials = Credentials::None;
+        Self { address: address.to_owned(), store, prefix, folder: None, credentials }
     }
 
     fn folder(text: &str, path: &FilePath, base_dir: &FilePath) -> Result<Self, CollectError> {
@@ -95,13 +106,14 @@ impl Location {
             Some(shown) => format!("file:{}", shown.replace(std::path::MAIN_SEPARATOR, "/")),
             None => return Err(wrong("it is not UTF-8".to_owned())),
         };
-        Ok(Self { address, store: Arc::new(LocalFileSystem::new()), prefix, folder: Some(folder) })
+        let (store, credentials) = (Arc::new(LocalFileSystem::new()), Credentials::None);
+        Ok(Self { address, store, prefix, folder: Some(folder), credentials })
     }
 
     fn bucket(
         text: &str,
         rest: &str,
-        build: impl FnOnce(&str) -> Result<Arc<dyn ObjectStore>, Built>,
+        build: impl FnOnce(&str) -> Result<Opened, Built>,
     ) -> Result<Self, CollectError> {
         let wrong = |reason: String| CollectError::Location { text: text.to_owned(), reason };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -110,7 +122,7 @@ impl Location {
             return Err(wrong(format!("`{bucket}` is no name of a bucket")));
         }
         let prefix = Path::parse(prefix).map_err(|error| wrong(error.to_string()))?;
-        let store = build(bucket).map_err(|built| match built {
+        let (store, credentials) = build(bucket).map_err(|built| match built {
             Built::UnknownOption(key, of) => CollectError::Setting {
                 what: "the option",
                 value: key,
@@ -127,7 +139,7 @@ impl Location {
         } else {
             format!("{scheme}://{bucket}/{prefix}")
         };
-        Ok(Self { address, store, prefix, folder: None })
+        Ok(Self { address, store, prefix, folder: None, credentials })
     }
 
     /// What the addresses of its objects begin with: `file:incoming/okta` (below `base_dir` where
@@ -159,6 +171,36 @@ impl Location {
     #[must_use]
     pub fn prefix(&self) -> &Path {
         &self.prefix
+    }
+
+    /// What the bucket is reached with, if it is one of S3.
+    #[must_use]
+    pub fn aws_credentials(&self) -> Option<AwsCredentialProvider> {
+        match &self.credentials {
+            Credentials::Aws(provider) => Some(Arc::clone(provider)),
+            Credentials::None | Credentials::Gcp(_) => None,
+        }
+    }
+
+    /// What the bucket is reached with, if it is one of Google's and asks for it.
+    #[must_use]
+    pub fn gcp_credentials(&self) -> Option<GcpCredentialProvider> {
+        match &self.credentials {
+            Credentials::Gcp(provider) => Some(Arc::clone(provider)),
+            Credentials::None | Credentials::Aws(_) => None,
+        }
+    }
+
+    /// What an object of a bucket is called below it; `None` if it is not below it.
+    #[must_use]
+    pub fn name_below(&self, bucket: &str, key: &str) -> Option<String> {
+        let (_, rest) = self.address.split_once("://")?;
+        let (own, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let name = match prefix {
+            "" => key,
+            prefix => key.strip_prefix(prefix)?.strip_prefix('/')?,
+        };
+        (own == bucket && !name.is_empty()).then(|| name.to_owned())
     }
 
     /// The folder, if it is one on this machine.
@@ -205,32 +247,41 @@ fn retry() -> RetryConfig {
 
 type Options<'o> = &'o [(String, String)];
 
-fn s3(bucket: &str, options: Options<'_>) -> Result<Arc<dyn ObjectStore>, Built> {
+type Opened = (Arc<dyn ObjectStore>, Credentials);
+
+fn s3(bucket: &str, options: Options<'_>) -> Result<Opened, Built> {
     let mut builder =
         AmazonS3Builder::new().with_virtual_hosted_style_request(false).with_retry(retry());
     for (key, value) in options {
         let unknown = |_| Built::UnknownOption(key.clone(), "S3");
         builder = builder.with_config(key.parse::<AmazonS3ConfigKey>().map_err(unknown)?, value);
     }
-    Ok(Arc::new(builder.with_bucket_name(bucket).build()?))
+    let store = builder.with_bucket_name(bucket).build()?;
+    let credentials = Credentials::Aws(Arc::clone(store.credentials()));
+    Ok((Arc::new(store), credentials))
 }
 
-fn gcs(bucket: &str, options: Options<'_>) -> Result<Arc<dyn ObjectStore>, Built> {
+fn gcs(bucket: &str, options: Options<'_>) -> Result<Opened, Built> {
     let mut builder = GoogleCloudStorageBuilder::new().with_retry(retry());
+    let is_anonymous = |(key, value): &(String, String)| key == "skip_signature" && value == "true";
+    let is_anonymous = options.iter().any(is_anonymous);
     for (key, value) in options {
         let unknown = |_| Built::UnknownOption(key.clone(), "Google Cloud Storage");
         builder = builder.with_config(key.parse::<GoogleConfigKey>().map_err(unknown)?, value);
     }
-    Ok(Arc::new(builder.with_bucket_name(bucket).build()?))
+    let store = builder.with_bucket_name(bucket).build()?;
+    let provider = Arc::clone(store.credentials());
+    let credentials = if is_anonymous { Credentials::None } else { Credentials::Gcp(provider) };
+    Ok((Arc::new(store), credentials))
 }
 
-fn azure(container: &str, options: Options<'_>) -> Result<Arc<dyn ObjectStore>, Built> {
+fn azure(container: &str, options: Options<'_>) -> Result<Opened, Built> {
     let mut builder = MicrosoftAzureBuilder::new().with_retry(retry());
     for (key, value) in options {
         let unknown = |_| Built::UnknownOption(key.clone(), "Azure");
         builder = builder.with_config(key.parse::<AzureConfigKey>().map_err(unknown)?, value);
     }
-    Ok(Arc::new(builder.with_container_name(container).build()?))
+    Ok((Arc::new(builder.with_container_name(container).build()?), Credentials::None))
 }
 
 /// Resolves `.` and `..` by their spelling, without asking the file system.

@@ -1,5 +1,6 @@
 //! A consumer that frames lines, and what it must see of files that come, grow and change.
 
+mod announced;
 mod checkpoint;
 mod compressed;
 mod growth;

@@ -23,9 +23,9 @@ use super::{
     EventKey, PullError,
     api::{Ask, Batch, Found, Item, Next, Page, PullApi},
     checkpoint::{Places, Restored, Seen, Tag, read_places, write, write_places},
-    sign::hex,
     spec::TimeForm,
 };
+use crate::hex::hex;
 
 /// How an API is asked, whoever asks it.
 #[derive(Debug, Clone)]

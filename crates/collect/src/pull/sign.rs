@@ -13,6 +13,7 @@ use ring::{
 use serde_json::json;
 
 use super::template::encode;
+use crate::hex::hex;
 
 /// For how long an assertion is good, in seconds: an hour is the most that Google takes.
 const ASSERTION_SECONDS: i64 = 300;
@@ -108,16 +109,6 @@ pub(super) fn duo(
 /// The header `Authorization` of RFC 7617.
 pub(super) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string can't fail.
-        write!(out, "{byte:02x}").unwrap_or_default();
-    }
-    out
 }
 
 #[cfg(test)]

@@ -115,7 +115,10 @@ fn code(refusal: &Refusal, headers: &HeaderMap) -> (u8, Option<usize>) {
     match refusal {
         Refusal::Unauthorized if token::has_any(headers) => (4, None),
         Refusal::Unauthorized => (2, None),
-        Refusal::Forbidden(_) | Refusal::UnknownLogSource { .. } => (7, None),
+        Refusal::Forbidden(_)
+        | Refusal::UnknownLogSource { .. }
+        | Refusal::UnknownSource(_)
+        | Refusal::Announce(_) => (7, None),
         Refusal::Push(PushError::Malformed { record, .. }) => (6, Some(*record)),
         Refusal::Push(PushError::NoEvent { record, is_blank: false }) => (12, Some(*record)),
         Refusal::Push(PushError::NoEvent { record, is_blank: true }) => (13, Some(*record)),

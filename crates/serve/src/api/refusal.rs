@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base::{Code, Explain, Place, Problem, Report, limits};
-use collect::{CollectError, Full, PushError};
+use collect::{AnnounceError, CollectError, Full, PushError};
 use serde_json::Value;
 
 /// Why a request is refused. Nothing of it is certain to be stored.
@@ -17,6 +17,10 @@ pub(super) enum Refusal {
     Forbidden(String),
     #[error("there is no log source `{name}`")]
     UnknownLogSource { name: String, known: String },
+    #[error("no source `{0}` waits for pushed announcements")]
+    UnknownSource(String),
+    #[error(transparent)]
+    Announce(AnnounceError),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the body did not come whole: {0}")]
@@ -49,6 +53,8 @@ impl Explain for Refusal {
             Self::Stopping | Self::Failed(_) => "DAB0717",
             Self::Rate { .. } => "DAB0326",
             Self::ContentType(_) => "DAB0325",
+            Self::UnknownSource(_) => "DAB0344",
+            Self::Announce(error) => return error.code(),
             Self::Body(error) => return error.code(),
             Self::Push(error) => return error.code(),
         })
@@ -58,6 +64,7 @@ impl Explain for Refusal {
         match self {
             Self::Body(error) => error.place(),
             Self::Push(error) => error.place(),
+            Self::Announce(error) => error.place(),
             _ => None,
         }
     }
@@ -75,6 +82,10 @@ impl Explain for Refusal {
                 "send it again after the time in `Retry-After`".into()
             }
             Self::ContentType(_) => "send `application/x-protobuf` or `application/json`".into(),
+            Self::UnknownSource(_) => {
+                "compare the address with the sources that have `notifications.push`".into()
+            }
+            Self::Announce(error) => return error.help(),
             Self::Body(error) => return error.help(),
             Self::Push(error) => return error.help(),
             Self::Failed(report) => return report.help.clone(),
@@ -97,7 +108,9 @@ impl Refusal {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::UnknownLogSource { .. } => StatusCode::NOT_FOUND,
+            Self::UnknownLogSource { .. } | Self::UnknownSource(_) => StatusCode::NOT_FOUND,
+            Self::Announce(AnnounceError::NoKeys { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Announce(_) => StatusCode::UNAUTHORIZED,
             Self::TooLarge { .. } | Self::Push(PushError::TooMany { .. }) => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
@@ -123,7 +136,7 @@ impl Refusal {
             Self::Busy { retry_after_seconds } | Self::Rate { retry_after_seconds, .. } => {
                 Some(HeaderValue::from(*retry_after_seconds))
             }
-            Self::Stopping | Self::Failed(_) => {
+            Self::Stopping | Self::Failed(_) | Self::Announce(AnnounceError::NoKeys { .. }) => {
                 Some(HeaderValue::from(limits::HTTP_RETRY_AFTER_SECONDS))
             }
             _ => None,

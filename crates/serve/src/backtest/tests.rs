@@ -59,6 +59,7 @@ impl Site {
         let routes = routes.map(|source| (source.name.clone(), source.sigma.clone())).collect();
         let sources = self.project.log_sources.iter();
         let spec = |log_source: &&str| BucketSpec {
+            announced: None,
             name: (*log_source).to_owned(),
             log_source: (*log_source).to_owned(),
             location: Location::parse(&format!("./{log_source}"), self.folder.path(), &[]).unwrap(),

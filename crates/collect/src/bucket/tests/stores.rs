@@ -17,10 +17,14 @@ use super::*;
 
 /// A store whose reads and lists can be made to fail, and which counts what is fetched.
 #[derive(Debug, Default)]
-struct Faulty {
+pub(super) struct Faulty {
     inner: InMemory,
+    /// The one that may be seen, and not be read.
+    pub(super) forbidden: Mutex<Option<String>>,
     unreadable: Mutex<Option<String>>,
     is_down: AtomicBool,
+    /// How often it was listed.
+    pub(super) lists: AtomicU64,
     fetched: AtomicU64,
 }
 
@@ -54,6 +58,11 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        let is_forbidden = self.forbidden.lock().unwrap().as_deref() == Some(path.as_ref());
+        if is_forbidden && !options.head {
+            let path = path.to_string();
+            return Err(Error::PermissionDenied { path, source: "403 AccessDenied".into() });
+        }
         if self.unreadable.lock().unwrap().as_deref() == Some(path.as_ref()) {
             return Err(failure());
         }
@@ -70,6 +79,7 @@ impl ObjectStore for Faulty {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.lists.fetch_add(1, Ordering::Relaxed);
         if self.is_down.load(Ordering::Relaxed) {
             return Box::pin(futures::stream::iter([Err(failure())]));
         }
@@ -90,25 +100,25 @@ impl ObjectStore for Faulty {
     }
 }
 
-struct Bucket {
-    store: Arc<Faulty>,
-    clock: Arc<FixedClock>,
-    settings: BucketSettings,
+pub(super) struct Bucket {
+    pub(super) store: Arc<Faulty>,
+    pub(super) clock: Arc<FixedClock>,
+    pub(super) settings: BucketSettings,
 }
 
 impl Bucket {
-    fn new(chunk_bytes: usize) -> Self {
+    pub(super) fn new(chunk_bytes: usize) -> Self {
         let mut settings = BucketSettings::new("test");
         settings.chunk_bytes = chunk_bytes;
         let clock = Arc::new(FixedClock::new(Timestamp::from_seconds(START)));
         Self { store: Arc::default(), clock, settings }
     }
 
-    async fn put(&self, key: &str, bytes: impl Into<PutPayload>) {
+    pub(super) async fn put(&self, key: &str, bytes: impl Into<PutPayload>) {
         self.store.put(&Path::from(key), bytes.into()).await.unwrap();
     }
 
-    fn source(&self, checkpoint: Option<&[u8]>) -> BucketSource {
+    pub(super) fn source(&self, checkpoint: Option<&[u8]>) -> BucketSource {
         let store = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
         let location = Location::with_store("s3://b/logs", store, Path::from("logs"));
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
