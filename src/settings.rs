@@ -3,6 +3,7 @@
 mod external;
 mod notifications;
 mod pull;
+pub(crate) mod route;
 pub(crate) mod syslog;
 mod upkeep;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     external::ExternalSettings, notifications::Notifications, pull::PullSettings,
 };
 use self::{
+    route::{MixedSettings, RouteSettings},
     syslog::SyslogSettings,
     upkeep::{HealthSettings, MaintenanceSettings, RetentionSettings},
 };
@@ -88,8 +90,12 @@ pub(crate) struct Settings {
 pub(crate) struct Collect {
     /// The source's name: how far it is read is kept under it.
     pub(crate) name: String,
-    /// The log source that decodes it.
-    pub(crate) log_source: String,
+    /// The log source that decodes it; with `route`, what no route is for: `unclassified` if it is left out.
+    #[serde(default)]
+    pub(crate) log_source: Option<String>,
+    /// Which records are for which log source: the first whose condition holds. A record is a line.
+    #[serde(default)]
+    pub(crate) route: Vec<RouteSettings>,
     /// A folder, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
     pub(crate) from: String,
     /// Which files are read, as patterns such as `**/*.json.gz`; all if empty.
@@ -123,6 +129,16 @@ const fn rule_matches() -> u64 {
 }
 
 impl Collect {
+    /// What is wrong with it, and how to put it right.
+    fn mistake(&self) -> Option<(String, &'static str)> {
+        let name = &self.name;
+        if self.log_source.is_none() && self.route.is_empty() {
+            let help = "name the `log_source` of its records, or a `route` for each kind";
+            return Some((format!("the source `{name}` is for no log source"), help));
+        }
+        route::mistake(&self.route, &format!("the source `{name}`"))
+    }
+
     /// The time between two listings.
     pub(crate) fn poll_seconds(&self) -> u64 {
         let default =
@@ -149,6 +165,9 @@ pub(crate) struct Ingest {
     /// first that fits counts.
     #[serde(default)]
     pub(crate) routes: Vec<Route>,
+    /// Addresses for records of several log sources.
+    #[serde(default)]
+    pub(crate) mixed: Vec<MixedSettings>,
 }
 
 /// Records with such names are a log source's.
@@ -387,8 +406,10 @@ impl Settings {
         let mistake = mistake.or_else(|| self.health.mistake());
         let mistake = mistake.or_else(|| syslog::mistake(&self.ingest.syslog));
         let mistake = mistake.or_else(|| external::mistake(&self.external_tables));
-        let mistake =
-            mistake.or_else(|| notifications::mistake(&self.collect, self.listen.is_some()));
+        let mistake = mistake
+            .or_else(|| notifications::mistake(&self.collect, self.listen.is_some()))
+            .or_else(|| route::mistake_in_mixed(&self.ingest.mixed))
+            .or_else(|| self.collect.iter().find_map(Collect::mistake));
         if let Some((message, help)) = mistake {
             return wrong(message, help);
         }

@@ -42,6 +42,8 @@ mod replay;
 mod s3;
 #[path = "scenarios/saved.rs"]
 mod saved;
+#[path = "scenarios/sorted.rs"]
+mod sorted;
 #[path = "scenarios/syslog.rs"]
 mod syslog;
 #[expect(dead_code, reason = "the tests of `collect` use the other vendors")]

@@ -69,6 +69,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
     ];
     output::rows(header, &rows, output);
     unhealthy(&status, output);
+    new_fields(&status, output);
     rule_errors(&status, output);
     held_back(&status, output);
     Ok(crate::FINE)
@@ -97,6 +98,20 @@ fn unhealthy(status: &Status, output: Output) {
     });
     let title = "sources that are not as they should be";
     section(title, ["source", "trouble", "since", "what"], rows, output);
+}
+
+/// Fields that sources never had before.
+fn new_fields(status: &Status, output: Output) {
+    let with_some = status.sources.iter().filter(|(_, source)| source.new_fields > 0);
+    let rows = with_some.map(|(name, source)| {
+        let names: Vec<&str> =
+            source.new_field_names.iter().map(|field| field.name.as_str()).collect();
+        let last = source.new_field_names.last();
+        let last = last.map_or("-".to_owned(), |field| field.since.to_string());
+        [name.clone(), source.new_fields.to_string(), last, names.join(", ")]
+    });
+    let title = "fields that sources never had before";
+    section(title, ["source", "fields", "last", "the latest"], rows, output);
 }
 
 /// Rules that could not be evaluated on some events.

@@ -13,8 +13,8 @@ use detect::Engine;
 use lake::Lake;
 use notify::{ReqwestClient, Webhook, WebhookSettings};
 use serve::{
-    Announced, BucketSpec, Detections, Ingest, IngestRoute, Observer, Parts, Protocol, PullSpec,
-    Secret, StopSwitch, Token,
+    Announced, BucketSpec, Detections, Ingest, IngestRoute, MixedSpec, Observer, Parts, Protocol,
+    PullSpec, Secret, StopSwitch, Token,
 };
 use vet::Project;
 
@@ -228,7 +228,8 @@ impl Host {
             let location = self.location(&source.from)?;
             specs.push(BucketSpec {
                 name: source.name.clone(),
-                log_source: source.log_source.clone(),
+                log_source: settings::route::rest(source.log_source.as_ref()),
+                routes: settings::route::routes(&source.route)?,
                 settings: BucketSettings {
                     include: source.include.clone(),
                     exclude: source.exclude.clone(),
@@ -304,7 +305,15 @@ impl Host {
             log_source: route.log_source.clone(),
         });
         let routes = routes.collect();
-        Ok(Some(Ingest { address: address.clone(), tokens, routes }))
+        let mut mixed = Vec::new();
+        for one in &self.settings.ingest.mixed {
+            mixed.push(MixedSpec {
+                name: one.name.clone(),
+                log_source: settings::route::rest(one.log_source.as_ref()),
+                routes: settings::route::routes(&one.route)?,
+            });
+        }
+        Ok(Some(Ingest { address: address.clone(), tokens, routes, mixed }))
     }
 
     fn receivers(&self) -> Result<Vec<Arc<dyn notify::Receiver>>, Problem> {

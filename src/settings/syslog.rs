@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -11,9 +10,12 @@ use base::{Problem, limits};
 use collect::{SyslogTls, SyslogTransport};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serve::{SortingRoute, SyslogSpec, UNCLASSIFIED};
+use serve::SyslogSpec;
 
-use super::{SecretRef, SettingsError};
+use super::{
+    SecretRef, SettingsError,
+    route::{self, RouteSettings},
+};
 
 /// A listener for syslog.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -60,17 +62,6 @@ pub(crate) struct SyslogSettings {
     bytes_per_second_max: Option<u64>,
 }
 
-/// Messages for which a condition holds are a log source's.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RouteSettings {
-    /// The condition, in CEL: over `syslog.…`, `message` or the fields of a message in JSON, `original` and
-    /// `syslog_sender`.
-    when: String,
-    /// The log source.
-    log_source: String,
-}
-
 const fn connections() -> usize {
     limits::SYSLOG_CONNECTIONS_MAX
 }
@@ -113,11 +104,8 @@ impl SyslogSettings {
             let help = "name the `log_source` of its messages, or a `route` for each kind";
             return Some((format!("the listener `{name}` is for no log source"), help));
         }
-        for route in &self.route {
-            if let Err(error) = SortingRoute::new(&route.when, &route.log_source) {
-                let help = "correct `when` of its `route`";
-                return Some((format!("the listener `{name}`: `{}`: {error}", route.when), help));
-            }
+        if let Some(mistake) = route::mistake(&self.route, &format!("the listener `{name}`")) {
+            return Some(mistake);
         }
         let has_both = self.certificate.is_some() && self.key.is_some();
         let has_any = self.certificate.is_some() || self.key.is_some() || self.client_ca.is_some();
@@ -162,14 +150,10 @@ impl SyslogSettings {
             bytes_per_second_max: self.bytes_per_second_max,
             ..collect::SyslogSettings::new(address, transport)
         };
-        let mut routes = Vec::new();
-        for route in &self.route {
-            routes.push(Arc::new(SortingRoute::new(&route.when, &route.log_source)?));
-        }
         Ok(SyslogSpec {
             name: self.name.clone(),
-            log_source: self.log_source.clone().unwrap_or_else(|| UNCLASSIFIED.to_owned()),
-            routes,
+            log_source: route::rest(self.log_source.as_ref()),
+            routes: route::routes(&self.route)?,
             settings,
         })
     }

@@ -156,6 +156,9 @@ struct ExpectedSettings {
     /// How many percent of its records may go to the quarantine: 10 if it is left out.
     #[serde(default)]
     quarantined_percent_max: Option<u8>,
+    /// Whether an alert tells of fields that it never had: `false` if it is left out.
+    #[serde(default)]
+    new_fields: bool,
 }
 
 const fn a_minute() -> u64 {
@@ -191,6 +194,7 @@ impl HealthSettings {
             },
             lag_max: expected.lag_minutes_max.map(minutes),
             quarantined_percent_max: expected.quarantined_percent_max,
+            tells_new_fields: expected.new_fields,
         };
         let of_sources = self.sources.iter().map(|(name, of)| (name.clone(), expected(of)));
         self.enabled.then(|| Health {

@@ -109,7 +109,7 @@ fn what_http_acknowledged_survives_kill_9() {
             };
             batches.take_while(acknowledged).collect::<Vec<usize>>()
         });
-        let table = project.path().join("lake/batches/http-plain");
+        let table = project.path().join("lake/batches/http.plain");
         let wanted = 3 * (round + 1);
         until("a few batches", || {
             let written = std::fs::read_dir(&table).map_or(0, Iterator::count);

@@ -23,13 +23,19 @@ struct Loopback {
 
 impl Loopback {
     fn start(vendor: Vendor, events: Vec<Event>) -> Self {
+        Self::limited(vendor, events, 0)
+    }
+
+    /// One that asks for a second's pause at its second request, so many times.
+    fn limited(vendor: Vendor, events: Vec<Event>, times: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = Arc::new(Mutex::new(Server::new(vendor, events, 0, 1)));
         let (own, base) = (Arc::clone(&server), url.clone());
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                answer(&stream.unwrap(), &base, &own);
+            for (number, stream) in listener.incoming().enumerate() {
+                let is_limited = (1..=times).contains(&number);
+                answer(&stream.unwrap(), &base, &own, is_limited);
             }
         });
         Self { url, server }
@@ -41,7 +47,7 @@ impl Loopback {
 }
 
 /// Reads one request and answers it. A client that goes away in between is none of its business.
-fn answer(stream: &TcpStream, base: &str, server: &Mutex<Server>) -> Option<()> {
+fn answer(stream: &TcpStream, base: &str, server: &Mutex<Server>, is_limited: bool) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -58,6 +64,11 @@ fn answer(stream: &TcpStream, base: &str, server: &Mutex<Server>) -> Option<()> 
     let length = length.map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
+    if is_limited {
+        let pause = b"HTTP/1.1 429 Slow\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let mut stream = stream;
+        return stream.write_all(pause).ok();
+    }
     let request = Request::new(&method, &format!("{base}{target}"), &headers, &body);
     let reply = server.lock().unwrap().answer(&request, SystemClock.now());
     let mut text = format!("HTTP/1.1 {} Said\r\nconnection: close\r\n", reply.status);
@@ -96,6 +107,20 @@ fn okta(url: &str) -> String {
         "pull:\n  - {{name: okta, from: okta, settings: {{url: '{url}'}}, \
          secrets: {{token: {{file: ./secret}}}}, begin: 8h}}\n"
     )
+}
+
+#[test]
+fn a_pause_that_a_server_asked_for_is_no_failure() {
+    let vendor = Loopback::limited(Vendor::Okta, events(210, 6), 2);
+    let project = project(&okta(&vendor.url));
+    let told = project.ok(&["pull", "okta"]);
+    assert!(told.contains("DAB0356"), "it is told of: {told}");
+    assert_eq!(project.rows("okta_system"), 210);
+    let status = &project.json(&["status"])[0]["sources"]["okta"];
+    assert_eq!((&status["errors"], &status["recovered"]), (&1.into(), &1.into()), "{status}");
+    // One that refuses is another matter.
+    project.write("secret", b"wrong\n");
+    assert_eq!(project.run(&["pull", "okta"]).status.code(), Some(1));
 }
 
 #[test]

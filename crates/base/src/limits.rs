@@ -579,6 +579,9 @@ pub const SUGGEST_BYTES_MAX: usize = 1 << 20;
 /// How many records a log source is suggested from: each is decoded some hundred times.
 pub const SUGGEST_RECORDS_MAX: usize = 500;
 
+/// How many fields that are new in a source the status names.
+pub const STATUS_NEW_FIELDS_MAX: usize = 20;
+
 /// How many announcements of new objects are held at once: a few KiB each, and a request to the store to begin with.
 pub const ANNOUNCED_MAX: usize = 1000;
 

@@ -16,6 +16,7 @@ mod gather;
 mod senders;
 mod stream;
 mod tls;
+mod validity;
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use base::{Clock, Explain as _, limits};
+use base::{Clock, Explain as _, Timestamp, limits};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
@@ -148,6 +149,15 @@ struct Shared {
 }
 
 impl SyslogListener {
+    /// When its certificate ends, if it has one and that can be read.
+    #[must_use]
+    pub fn certificate_ends(&self) -> Option<Timestamp> {
+        match &self.settings.transport {
+            SyslogTransport::Tls(tls) => validity::ends(&tls.certificate),
+            SyslogTransport::Tcp | SyslogTransport::Udp => None,
+        }
+    }
+
     /// Opens the address, so that a mistake in it is found before anything runs.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ pub use self::{
 use crate::{
     ServeError, Stop,
     lane::{Stages, blocking},
+    sorting::{Sorting, SortingRoute},
     status::Board,
 };
 
@@ -118,6 +119,19 @@ pub struct Ingest {
     pub tokens: Vec<Token>,
     /// Which log sources records are for, where they don't say so themselves.
     pub routes: Vec<IngestRoute>,
+    /// Addresses for records of several log sources.
+    pub mixed: Vec<MixedSpec>,
+}
+
+/// An address for records of several log sources.
+#[derive(Debug, Clone)]
+pub struct MixedSpec {
+    /// Its name: records are posted to `/ingest/` and it.
+    pub name: String,
+    /// The log source of records that no route is for.
+    pub log_source: String,
+    /// Which records are for other log sources.
+    pub routes: Vec<Arc<SortingRoute>>,
 }
 
 /// A log source's way in.
@@ -133,6 +147,8 @@ pub(crate) struct Api {
     holders: Vec<Holder>,
     routes: Vec<IngestRoute>,
     queues: HashMap<String, Inlet>,
+    /// Addresses for records of several log sources.
+    mixed: HashMap<String, Arc<Sorting>>,
     /// Where bucket sources hear of new objects, by their names.
     doors: HashMap<String, AnnounceDoor>,
     clock: Arc<dyn Clock>,
@@ -148,7 +164,7 @@ impl Api {
     pub(crate) fn new(
         (tokens, routes): (Vec<Token>, Vec<IngestRoute>),
         queues: HashMap<String, Inlet>,
-        doors: HashMap<String, AnnounceDoor>,
+        (doors, mixed): (HashMap<String, AnnounceDoor>, HashMap<String, Arc<Sorting>>),
         stages: &Stages,
     ) -> Self {
         Self {
@@ -156,6 +172,7 @@ impl Api {
             routes,
             queues,
             doors,
+            mixed,
             requests: AtomicU64::new(0),
             started: stages.clock.now().as_micros().to_string(),
             clock: Arc::clone(&stages.clock),

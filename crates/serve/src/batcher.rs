@@ -74,6 +74,8 @@ pub(crate) struct Recipe {
     pub(crate) matcher: Arc<dyn Matcher>,
     /// The source's columns, those of the table and those it declares.
     pub(crate) own: arrow::datatypes::Fields,
+    /// The columns that the table has; none as long as it does not exist.
+    pub(crate) stored: arrow::datatypes::Fields,
     /// What all batches may take.
     pub(crate) budget: Arc<Budget>,
     /// How often rules may match, and did in the batches before.
@@ -147,6 +149,11 @@ impl Batcher {
             time_max: None,
             failed: None,
         })
+    }
+
+    /// The columns that the table had when it was begun; none if it did not exist.
+    pub(crate) fn stored(&self) -> arrow::datatypes::Fields {
+        self.recipe.stored.clone()
     }
 
     /// Whether nothing is in it.
@@ -379,9 +386,20 @@ impl Batcher {
     /// Quarantines what can't be read of an object, as one record without bytes: the object itself
     /// has them.
     pub(crate) fn reject_object(&mut self, session: &Session, report: Report, now: Timestamp) {
+        self.reject_whole(&session.object, session.boundary(), report, now);
+    }
+
+    /// The same, of an object that is read up to `offset`.
+    pub(crate) fn reject_whole(
+        &mut self,
+        object: &ObjectName,
+        offset: u64,
+        report: Report,
+        now: Timestamp,
+    ) {
         // It has no place among the records that are cut out of the object.
         self.records += 1;
-        let entry = self.entry(&session.object, session.boundary(), 0, report, now);
+        let entry = self.entry(object, offset, 0, report, now);
         self.quarantined.push(entry);
     }
 

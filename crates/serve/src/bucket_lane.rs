@@ -1,6 +1,7 @@
 //! A folder or bucket prefix on its way into the lake.
 
 mod announced;
+mod sorted;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -14,11 +15,13 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use self::announced::Inbox;
+pub(crate) use self::sorted::Sorted;
 use crate::{
     ServeError,
     batcher::{Batcher, ObjectName, Session, frame_state_json, framer},
     happening::Happening,
     lane::{Lane, NotCommitted, Stages, blocking},
+    sorting::SortingRoute,
 };
 
 /// How new objects are announced.
@@ -35,8 +38,10 @@ pub enum Announced {
 pub struct BucketSpec {
     /// The source's name.
     pub name: String,
-    /// The log source that decodes it.
+    /// The log source that decodes it, or what no route is for.
     pub log_source: String,
+    /// Which records are for other log sources.
+    pub routes: Vec<Arc<SortingRoute>>,
     /// Where it reads.
     pub location: Location,
     /// What it reads there.
@@ -61,6 +66,8 @@ pub(crate) struct BucketLane {
     /// The troubles of the last round, by what has them.
     standing: BTreeMap<String, Report>,
     inbox: Option<Inbox>,
+    /// The lanes that its records are sorted into, if they are.
+    sorted: Option<Sorted>,
     /// When the location is listed next, on the monotonic clock.
     list_at: Duration,
 }
@@ -95,10 +102,13 @@ pub(crate) async fn run(
     lane: Lane,
     last: Option<Manifest>,
     spec: BucketSpec,
-    inbox: Option<Inbox>,
+    (inbox, sorted): (Option<Inbox>, Option<Sorted>),
 ) -> Result<(), Problem> {
     let mut this = BucketLane::new(lane, last.as_ref(), spec)?;
-    this.inbox = inbox;
+    (this.inbox, this.sorted) = (inbox, sorted);
+    if let Some(sorted) = &mut this.sorted {
+        sorted.resume(last.as_ref()).await?;
+    }
     let mut stop = this.lane.stages.stop.clone();
     loop {
         match this.round().await {
@@ -127,7 +137,8 @@ pub(crate) async fn run(
 
 fn open(lane: &Lane, spec: &BucketSpec, last: Option<&Manifest>) -> Result<BucketSource, Problem> {
     let checkpoint = last.and_then(|manifest| manifest.checkpoint.as_ref());
-    let checkpoint = checkpoint.map(|checkpoint| checkpoint.get().as_bytes());
+    let checkpoint = checkpoint.and_then(|checkpoint| sorted::source_checkpoint(checkpoint));
+    let checkpoint = checkpoint.as_ref().map(|checkpoint| checkpoint.get().as_bytes());
     let clock = Arc::clone(&lane.stages.clock);
     let settings = spec.settings.clone();
     Ok(BucketSource::new(spec.location.clone(), settings, checkpoint, clock)?)
@@ -149,6 +160,7 @@ impl BucketLane {
             begun: Duration::ZERO,
             standing: BTreeMap::new(),
             inbox: None,
+            sorted: None,
             list_at: Duration::ZERO,
         })
     }
@@ -156,8 +168,7 @@ impl BucketLane {
     /// How long nothing is to be done, unless something is announced.
     fn wait(&self) -> Duration {
         let Some(inbox) = &self.inbox else { return self.spec.poll };
-        let due = self.batcher.as_ref().filter(|batcher| !batcher.is_empty());
-        let due = due.map(|_| self.begun + self.spec.commit_every);
+        let due = (!self.is_nothing_open()).then(|| self.begun + self.spec.commit_every);
         let next = inbox.next().into_iter().chain(due).min();
         let at = next.map_or(self.list_at, |next| next.min(self.list_at));
         at.saturating_sub(self.lane.stages.clock.monotonic())
@@ -176,6 +187,9 @@ impl BucketLane {
         let last = self.lane.resume().await?;
         self.source = open(&self.lane, &self.spec, last.as_ref())?;
         self.list_at = Duration::ZERO;
+        if let Some(sorted) = &mut self.sorted {
+            sorted.resume(last.as_ref()).await?;
+        }
         if let Some(inbox) = &mut self.inbox {
             inbox.start_over(&self.spec.location);
         }
@@ -266,7 +280,7 @@ impl BucketLane {
 
     /// Answers what is announced and dealt with, where nothing is left to commit.
     fn settle(&mut self) {
-        let is_committed = self.batcher.as_ref().is_none_or(Batcher::is_empty);
+        let is_committed = self.is_nothing_open();
         if let Some(inbox) = self.inbox.as_mut().filter(|_| is_committed) {
             inbox.settle(|name| self.source.is_read(name));
         }
@@ -288,14 +302,26 @@ impl BucketLane {
         self.standing = troubles;
     }
 
+    fn batchers(&self) -> impl Iterator<Item = &Batcher> {
+        let sorted = self.sorted.iter().flat_map(Sorted::batchers);
+        self.batcher.iter().chain(sorted).filter(|batcher| !batcher.is_empty())
+    }
+
+    fn is_nothing_open(&self) -> bool {
+        let is_ahead = self.sorted.as_ref().is_some_and(Sorted::is_ahead);
+        !is_ahead && self.batchers().next().is_none()
+    }
+
     fn is_due(&self) -> bool {
         let age = self.lane.stages.clock.monotonic().saturating_sub(self.begun);
-        self.batcher.as_ref().is_some_and(|batcher| {
-            batcher.is_full() || (!batcher.is_empty() && age >= self.spec.commit_every)
-        })
+        self.batchers().any(Batcher::is_full)
+            || (!self.is_nothing_open() && age >= self.spec.commit_every)
     }
 
     async fn chunk(&mut self, chunk: Chunk) -> Result<(), NotCommitted> {
+        if self.sorted.is_some() {
+            return self.sort(chunk).await;
+        }
         if chunk.first {
             self.session = Some(self.begin(&chunk)?);
         }
@@ -366,33 +392,48 @@ impl BucketLane {
         match self.batcher.take() {
             Some(batcher) => Ok(batcher),
             None => {
-                self.begun = self.lane.stages.clock.monotonic();
+                if self.is_nothing_open() {
+                    self.begun = self.lane.stages.clock.monotonic();
+                }
                 self.lane.batcher().await
             }
         }
     }
 
     async fn commit(&mut self) -> Result<(), NotCommitted> {
+        if self.sorted.is_some() {
+            self.commit_sorted().await?;
+            self.settle();
+            return Ok(());
+        }
         let Some(batcher) = self.batcher.take().filter(|batcher| !batcher.is_empty()) else {
             return Ok(());
         };
         if self.lane.stages.decode_only {
-            self.lane.stages.board.source(&self.spec.name, |status| {
-                status.records += batcher.records;
-                status.rows += batcher.decoded;
-                status.quarantined += batcher.quarantined.len() as u64;
-            });
+            count_decoded(&self.lane, &batcher);
             return Ok(());
         }
-        let checkpoint = String::from_utf8(self.source.checkpoint())
-            .ok()
-            .and_then(|text| RawValue::from_string(text).ok());
-        if checkpoint.is_none() {
-            let reason = "the source's checkpoint is not JSON".to_owned();
-            return Err(ServeError::Checkpoint { reason }.into());
-        }
-        self.lane.commit(batcher, checkpoint, Vec::new()).await?;
+        let checkpoint = checkpoint_json(&self.source)?;
+        self.lane.commit(batcher, Some(checkpoint), Vec::new()).await?;
         self.settle();
         Ok(())
     }
+}
+
+/// Counts what was decoded only.
+fn count_decoded(lane: &Lane, batcher: &Batcher) {
+    lane.stages.board.source(&lane.source, |status| {
+        status.records += batcher.records;
+        status.rows += batcher.decoded;
+        status.quarantined += batcher.quarantined.len() as u64;
+    });
+}
+
+/// How far the bucket is read.
+fn checkpoint_json(source: &BucketSource) -> Result<Box<RawValue>, Problem> {
+    let checkpoint = String::from_utf8(source.checkpoint())
+        .ok()
+        .and_then(|text| RawValue::from_string(text).ok());
+    let reason = || "the source's checkpoint is not JSON".to_owned();
+    Ok(checkpoint.ok_or_else(|| ServeError::Checkpoint { reason: reason() })?)
 }

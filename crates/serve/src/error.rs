@@ -21,6 +21,12 @@ pub enum ServeError {
         /// Those that exist.
         known: String,
     },
+    /// An address for records of several log sources is called as one of these.
+    #[error("the address `/ingest/{name}` is that of the log source `{name}`")]
+    MixedName {
+        /// The name.
+        name: String,
+    },
     /// Another process commits under this source's name.
     #[error("source `{source_name}` is being written by another process too")]
     TwoWriters {
@@ -137,6 +143,7 @@ impl Explain for ServeError {
         Code(match self {
             Self::Checkpoint { .. } => "DAB0701",
             Self::UnknownLogSource { .. } => "DAB0702",
+            Self::MixedName { .. } => "DAB0345",
             Self::TwoWriters { .. } => "DAB0703",
             Self::Listen { .. } => "DAB0704",
             Self::Task { .. } => "DAB0705",
@@ -164,6 +171,7 @@ impl Explain for ServeError {
                 "run the dab that wrote it, or give the source another name to begin anew".into()
             }
             Self::UnknownLogSource { known, .. } => format!("use one of: {known}"),
+            Self::MixedName { .. } => "give the entry of `ingest.mixed` another name".into(),
             Self::TwoWriters { .. } => {
                 "stop the other process, or give one of the sources another name".into()
             }

@@ -1,8 +1,8 @@
 //! One source on its way into the lake: batches, in order, each exactly once.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use arrow::datatypes::Fields;
+use arrow::datatypes::{DataType, Fields};
 use base::{Clock, Problem, Report, fault, limits};
 use decode::Decoder;
 use detect::Reloadable;
@@ -135,11 +135,13 @@ impl Lane {
     /// An empty batch, with the table's columns as they are now.
     pub(crate) async fn batcher(&self) -> Result<Batcher, Problem> {
         let declared = declared_fields(&self.decoder.log_source().normalized_columns());
-        let own: Fields = with_declared(&self.table.own_fields().await?, &declared);
+        let stored = self.table.own_fields().await?;
+        let own: Fields = with_declared(&stored, &declared);
         let recipe = Recipe {
             decoder: Arc::clone(&self.decoder),
             matcher: Arc::clone(&self.stages.matcher) as _,
             own,
+            stored,
             budget: Arc::clone(&self.stages.budget),
             limit: RuleLimit::new(
                 &self.source,
@@ -163,6 +165,7 @@ impl Lane {
         replayed: Vec<String>,
     ) -> Result<Manifest, NotCommitted> {
         fault::reach(fault::Point::Begin);
+        let stored = batcher.stored();
         let mut finished = blocking(&self.source, move || batcher.finish()).await??;
         let held_back = std::mem::take(&mut finished.held_back);
         let number = self.number + 1;
@@ -175,6 +178,7 @@ impl Lane {
             let uploaded = self.upload(spill).await;
             uploaded?;
         }
+        let new_fields = new_fields(&stored, &own);
         let commit = Commit {
             app: app(&self.source),
             number: i64::try_from(number).unwrap_or(i64::MAX),
@@ -184,6 +188,8 @@ impl Lane {
         self.write(&mut batch, commit).await?;
         self.number = number;
         fault::reach(fault::Point::Committed);
+        let now = self.stages.clock.now();
+        self.stages.board.new_fields(&self.source, &new_fields, now);
         let Batch { manifest, quarantined, matches, .. } = batch;
         self.rule_hours.clone_from(&manifest.rule_hours);
         note_held_back(&self.stages.board, self.stages.observer.as_ref(), &held_back);
@@ -327,6 +333,30 @@ impl Lane {
                 count: manifest.quarantined,
                 report,
             });
+        }
+    }
+}
+
+/// The names of fields that a table gets by a batch. What its first batch has is not news, nor is what the log
+/// source declares.
+fn new_fields(stored: &Fields, own: &Fields) -> Vec<String> {
+    if stored.is_empty() {
+        return Vec::new();
+    }
+    let mut before = BTreeSet::new();
+    names(stored, "", &mut |name| before.extend([name]));
+    let mut new = Vec::new();
+    names(own, "", &mut |name| new.extend((!before.contains(&name)).then_some(name)));
+    new
+}
+
+/// The names of columns that hold values, with dots between the parts of those in structs.
+fn names(fields: &Fields, parent: &str, each: &mut impl FnMut(String)) {
+    for field in fields {
+        let name = format!("{parent}{}", field.name());
+        match field.data_type() {
+            DataType::Struct(inner) => names(inner, &format!("{name}."), each),
+            _ => each(name),
         }
     }
 }

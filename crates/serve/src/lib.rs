@@ -37,7 +37,7 @@ mod syslog_lane;
 mod tests;
 
 pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
-pub use api::{Ingest, IngestRoute, Protocol, Secret, Token};
+pub use api::{Ingest, IngestRoute, MixedSpec, Protocol, Secret, Token};
 pub use asked::Asked;
 pub use backtest::backtest;
 pub use bucket_lane::{Announced, BucketSpec};
@@ -52,6 +52,8 @@ pub use pull_lane::{PullRange, PullSpec};
 pub use reload::{DetectionSource, Detections, refresh_lookups};
 pub use replay::{Replayed, bytes_of, quarantined};
 pub use sorting::{SortingRoute, UNCLASSIFIED};
-pub use status::{RATE_SECONDS, RuleErrors, RuleHeldBack, SourceStatus, Status, Unhealthy};
+pub use status::{
+    NewField, RATE_SECONDS, RuleErrors, RuleHeldBack, SourceStatus, Status, Unhealthy,
+};
 pub use stop::{Stop, StopSwitch, stop_signal};
 pub use syslog_lane::SyslogSpec;

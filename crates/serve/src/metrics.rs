@@ -36,6 +36,15 @@ const OF_SOURCES: &[(&str, &str, &str, Figure)] = &[
     ("lag_seconds", "gauge", "From the time of the last batch's events to its commit.", |s| {
         s.lag_seconds
     }),
+    (
+        "new_fields_total",
+        "counter",
+        "Fields that were in none of the table's events before.",
+        |s| count(s.new_fields),
+    ),
+    ("credential_ends_timestamp_seconds", "gauge", "When its credential ends.", |s| {
+        s.credential_ends.map(seconds)
+    }),
     ("objects_waiting", "gauge", "Objects of a bucket that wait to be read.", |s| {
         s.objects_waiting.and_then(count)
     }),

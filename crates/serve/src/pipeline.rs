@@ -28,8 +28,8 @@ use tokio::{
 use crate::{
     ServeError, Stop, StopSwitch,
     alerts::{Alerts, deliver, deliver_round, end_waits},
-    api::{self, AnnounceDoor, Api, Ingest, Inlet, Shape},
-    bucket_lane::{self, Announced, BucketSpec},
+    api::{self, AnnounceDoor, Api, Ingest, Inlet, MixedSpec, Shape},
+    bucket_lane::{self, Announced, BucketSpec, Sorted},
     correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
     health::{Health, Watch},
@@ -41,6 +41,7 @@ use crate::{
     reload::{CurrentTables, DetectionSource, Detections, keep_current, refresh},
     replay::{self, Replayed},
     rule_errors,
+    sorting::{Classifier, Outlet, Sorting, numbered},
     status::{Board, Status},
     stop::stop_signal,
     syslog_lane::{self, SyslogSpec},
@@ -198,7 +199,8 @@ impl Inputs {
                 }
                 inbox
             });
-            tasks.spawn(bucket_lane::run(lane, last, spec, inbox));
+            let sorted = sorted(stages, decoders, &spec, &lane).await?;
+            tasks.spawn(bucket_lane::run(lane, last, spec, (inbox, sorted)));
         }
         let is_measured = stages.decode_only;
         for spec in self.pulls.into_iter().filter(|_| !is_measured) {
@@ -343,11 +345,60 @@ async fn start_http(
         let shape = Shape::of(&decoder.log_source().format.layout);
         queues.insert(name.clone(), Inlet { queue, shape });
     }
-    let api = Api::new((ingest.tokens, ingest.routes), queues, doors, stages);
+    let mixed = mixed(&ingest.mixed, decoders, &queues)?;
+    let api = Api::new((ingest.tokens, ingest.routes), queues, (doors, mixed), stages);
     tasks.spawn(api::run(Arc::new(api), listener, stages.stop.clone()));
     stages.board.listening(&bound.to_string());
     stages.observer.happened(&Happening::Listening(bound));
     Ok(())
+}
+
+/// The lanes that a bucket source's records are sorted into, where they are of several log sources.
+async fn sorted(
+    stages: &Arc<Stages>,
+    decoders: &Decoders,
+    spec: &BucketSpec,
+    own: &Lane,
+) -> Result<Option<Sorted>, Problem> {
+    if spec.routes.is_empty() {
+        return Ok(None);
+    }
+    let (names, routes) = numbered(&spec.routes, &spec.log_source);
+    let others = names.len() - 1;
+    let mut lanes = Vec::with_capacity(others);
+    for name in names.iter().take(others) {
+        let decoder = decoder_for(decoders, &spec.name, name)?;
+        let source = format!("{}.{name}", spec.name);
+        lanes.push(Lane::open(Arc::clone(stages), &source, decoder).await?.0);
+    }
+    Ok(Some(Sorted::new(Classifier::new(routes, others)?, lanes, own)))
+}
+
+/// The addresses for records of several log sources, over the queues of these.
+fn mixed(
+    specs: &[MixedSpec],
+    decoders: &Decoders,
+    queues: &HashMap<String, Inlet>,
+) -> Result<HashMap<String, Arc<Sorting>>, Problem> {
+    let mut all = HashMap::new();
+    for spec in specs {
+        let source_name = format!("ingest.mixed {}", spec.name);
+        if decoders.contains_key(&spec.name) {
+            return Err(ServeError::MixedName { name: spec.name.clone() }.into());
+        }
+        let (names, routes) = numbered(&spec.routes, &spec.log_source);
+        let mut outlets = Vec::with_capacity(names.len());
+        for name in &names {
+            let decoder = decoder_for(decoders, &source_name, name)?;
+            let form = syslog_lane::form_of(&decoder.log_source().format.layout);
+            let Some(inlet) = queues.get(name) else {
+                return Err(unknown(decoders, source_name, name).into());
+            };
+            outlets.push(Outlet { queue: inlet.queue.clone(), form });
+        }
+        all.insert(spec.name.clone(), Arc::new(Sorting::new(routes, outlets)?));
+    }
+    Ok(all)
 }
 
 async fn publish_status(stages: Arc<Stages>) {

@@ -88,6 +88,8 @@ pub(crate) struct PullLane {
     begun: Duration,
     /// The last trouble that was told, so that one that stands is told of once.
     standing: Option<Report>,
+    /// How many failures were told that are being tried again.
+    recovering: u64,
 }
 
 /// Asks the API until the pipeline stops; in a one-shot run, once.
@@ -178,9 +180,20 @@ impl PullLane {
         let PullSpec { every, is_csv, api, plan, range, .. } = spec;
         let (format, body) = form(&lane.decoder, is_csv, &plan.name)?;
         let puller = Puller::new(api, plan, Arc::clone(&lane.stages.clock));
-        let (batcher, begun, standing) = (None, Duration::ZERO, None);
-        let mut this =
-            Self { lane, puller, every, range, state, format, body, batcher, begun, standing };
+        let (batcher, begun, standing, recovering) = (None, Duration::ZERO, None, 0);
+        let mut this = Self {
+            lane,
+            puller,
+            every,
+            range,
+            state,
+            format,
+            body,
+            batcher,
+            begun,
+            standing,
+            recovering,
+        };
         this.restore(last).await?;
         Ok(this)
     }
@@ -212,7 +225,7 @@ impl PullLane {
         self.begin().await?;
         let mut stop = self.lane.stages.stop.clone();
         let mut tries = 0;
-        let mut is_well = true;
+        let (mut is_well, mut is_whole) = (true, true);
         loop {
             let step = tokio::select! {
                 step = self.puller.step() => step,
@@ -220,16 +233,21 @@ impl PullLane {
             };
             self.tell_notices();
             match step {
-                Ok(Step::Piece(piece)) => {
-                    tries = 0;
-                    self.piece(piece).await?;
+                Ok(step) => {
+                    self.recovered();
+                    match step {
+                        Step::Piece(piece) => {
+                            tries = 0;
+                            self.piece(piece).await?;
+                        }
+                        Step::Window => {}
+                        Step::Idle => break,
+                    }
                 }
-                Ok(Step::Window) => {}
-                Ok(Step::Idle) => break,
                 Err(error) => {
                     is_well = false;
                     tries += u32::from(!matches!(error, PullError::Limited { .. }));
-                    self.failed(error, tries).await?;
+                    is_whole &= self.failed(error, tries).await?;
                 }
             }
             if self.is_due() {
@@ -239,10 +257,14 @@ impl PullLane {
         if is_well {
             self.standing = None;
         }
-        if let Some(range) = self.range.filter(|_| is_well && !stop.is_stopped()) {
+        if let Some(range) = self.range.filter(|_| is_whole && !stop.is_stopped()) {
             self.puller.end_range(range.from);
         }
         self.commit().await?;
+        let ends = self.puller.credential_ends();
+        self.lane.stages.board.source(&self.lane.source, |status| {
+            status.credential_ends = ends.or(status.credential_ends);
+        });
         // Without it, the next process asks for a little more than it must.
         if let Err(problem) = self.keep().await {
             self.lane.trouble(problem.report());
@@ -267,14 +289,16 @@ impl PullLane {
         Ok(())
     }
 
-    /// Waits where that helps, or leaves the rest of the partition for the next round.
-    async fn failed(&mut self, error: PullError, tries: u32) -> Result<(), NotCommitted> {
+    /// Waits where that helps, or leaves the rest of the partition for the next round. Whether it goes on.
+    async fn failed(&mut self, error: PullError, tries: u32) -> Result<bool, NotCommitted> {
         let wait = error.wait(tries).filter(|_| tries < limits::PULL_TRIES_MAX);
-        self.tell(Problem::from(error).report());
+        let is_new = self.tell(Problem::from(error).report());
         let Some(wait) = wait else {
+            self.recovering = 0;
             self.puller.give_up();
-            return Ok(());
+            return Ok(false);
         };
+        self.recovering += u64::from(is_new);
         if wait >= LONG_PAUSE {
             self.commit().await?;
         }
@@ -283,7 +307,7 @@ impl PullLane {
             () = tokio::time::sleep(wait) => {}
             () = stop.stopped() => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     fn tell_notices(&mut self) {
@@ -292,10 +316,24 @@ impl PullLane {
         }
     }
 
-    fn tell(&mut self, report: Report) {
-        if self.standing.as_ref() != Some(&report) {
+    /// Tells of a trouble; whether it was not told yet.
+    fn tell(&mut self, report: Report) -> bool {
+        let is_new = self.standing.as_ref() != Some(&report);
+        if is_new {
             self.lane.trouble(report.clone());
             self.standing = Some(report);
+        }
+        is_new
+    }
+
+    /// What failed went on.
+    fn recovered(&mut self) {
+        let recovered = std::mem::take(&mut self.recovering);
+        if recovered > 0 {
+            self.lane
+                .stages
+                .board
+                .source(&self.lane.source, |status| status.recovered += recovered);
         }
     }
 

@@ -43,6 +43,13 @@ fn format_of_body(files: &Format, form: &PushForm, body: &[u8]) -> Format {
     Format { layout, encoding: files.encoding }
 }
 
+/// How records one a line are read, of a log source whose files look like this; and what its batches say of it.
+pub(crate) fn lines_of(files: &Format) -> (Format, Option<Body>) {
+    let format = format_of_body(files, &PushForm::Lines, b"");
+    let body = (format.layout != files.layout).then_some(Body::Ndjson);
+    (format, body)
+}
+
 /// A request's counts.
 #[derive(Debug, Clone, Default)]
 struct Count {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base::{ABOUT_MARK, ObjectHash, Problem, Timestamp};
 use cel::{CelError, Program};
 use collect::{PushQueue, Sorter, SyslogForm};
-use decode::{At, Decoder, Frame, FrameState, Framer, LogSource};
+use decode::{At, Decoder, Format, Frame, FrameState, Framer, Layout, LogSource};
 
 use crate::ServeError;
 
@@ -52,12 +52,84 @@ pub(crate) struct Outlet {
     pub(crate) form: SyslogForm,
 }
 
-/// Sorts the records of a listener.
+/// Says which outlet a record is for.
 #[derive(Debug)]
-pub(crate) struct Sorting {
-    classifier: Decoder,
+pub(crate) struct Classifier {
+    decoder: Decoder,
     /// Each with the number of its outlet.
     routes: Vec<(Arc<SortingRoute>, usize)>,
+    /// That of records that no route is for.
+    last: usize,
+}
+
+/// The log sources that routes name, each once, with `rest` as the last; and the routes with their numbers.
+pub(crate) fn numbered(
+    routes: &[Arc<SortingRoute>],
+    rest: &str,
+) -> (Vec<String>, Vec<(Arc<SortingRoute>, usize)>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut all = Vec::with_capacity(routes.len());
+    for route in routes {
+        let known = names.iter().position(|name| name == route.log_source());
+        all.push((Arc::clone(route), known.unwrap_or(names.len())));
+        if known.is_none() {
+            names.push(route.log_source().to_owned());
+        }
+    }
+    names.push(rest.to_owned());
+    (names, all)
+}
+
+impl Classifier {
+    /// `last`: the outlet of what no route is for.
+    pub(crate) fn new(
+        routes: Vec<(Arc<SortingRoute>, usize)>,
+        last: usize,
+    ) -> Result<Self, Problem> {
+        let unusable = |error: decode::DecodeError| ServeError::Task {
+            task: "the classifier of records".to_owned(),
+            reason: error.to_string(),
+        };
+        let source = LogSource::parse("classifier.yml", CLASSIFIER)
+            .and_then(Decoder::new)
+            .map_err(|errors| errors.into_iter().next().map(unusable));
+        match source {
+            Ok(decoder) => Ok(Self { decoder, routes, last }),
+            Err(Some(error)) => Err(error.into()),
+            Err(None) => Err(ServeError::Task {
+                task: "the classifier of records".to_owned(),
+                reason: "it can't be read".to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    /// How mixed records are cut: by lines, or by the lengths that stand before them.
+    pub(crate) fn format(&self) -> &Format {
+        &self.decoder.log_source().format
+    }
+
+    /// The number of the outlet that a record is for.
+    pub(crate) fn outlet_of(&self, record: &[u8]) -> usize {
+        let at = At {
+            object: "",
+            object_hash: ObjectHash::of(&[""]),
+            offset: 0,
+            // Conditions don't ask for it.
+            ingest_time: Timestamp::from_seconds(0),
+            header: None,
+        };
+        let Ok(event) = self.decoder.decode(record, &at) else { return self.last };
+        let fits = |route: &SortingRoute| route.when.matches(&event).unwrap_or(false);
+        let found = self.routes.iter().find(|(route, _)| fits(route));
+        found.map_or(self.last, |(_, outlet)| *outlet)
+    }
+}
+
+/// Sorts records into queues.
+#[derive(Debug)]
+pub(crate) struct Sorting {
+    classifier: Classifier,
     /// The last is that of records that no route is for.
     outlets: Vec<Outlet>,
 }
@@ -68,60 +140,79 @@ impl Sorting {
         routes: Vec<(Arc<SortingRoute>, usize)>,
         outlets: Vec<Outlet>,
     ) -> Result<Self, Problem> {
-        let unusable = |error: decode::DecodeError| ServeError::Task {
-            task: "the classifier of records".to_owned(),
-            reason: error.to_string(),
-        };
-        let source = LogSource::parse("classifier.yml", CLASSIFIER)
-            .and_then(Decoder::new)
-            .map_err(|errors| errors.into_iter().next().map(unusable));
-        match source {
-            Ok(classifier) => Ok(Self { classifier, routes, outlets }),
-            Err(Some(error)) => Err(error.into()),
-            Err(None) => Err(ServeError::Task {
-                task: "the classifier of records".to_owned(),
-                reason: "it can't be read".to_owned(),
-            }
-            .into()),
+        let classifier = Classifier::new(routes, outlets.len().saturating_sub(1))?;
+        Ok(Self { classifier, outlets })
+    }
+
+    fn put(&self, record: &[u8], bodies: &mut [Vec<u8>]) {
+        let number = self.classifier.outlet_of(record);
+        if let (Some(outlet), Some(body)) = (self.outlets.get(number), bodies.get_mut(number)) {
+            let (about, message) = parts(record);
+            outlet.form.write(about, message, body);
         }
     }
 
-    /// The number of the outlet that a record is for.
-    fn outlet_of(&self, record: &[u8]) -> usize {
-        let at = At {
-            object: "",
-            object_hash: ObjectHash::of(&[""]),
-            offset: 0,
-            // Conditions don't ask for it.
-            ingest_time: Timestamp::from_seconds(0),
-            header: None,
+    fn parcels(&self, bodies: Vec<Vec<u8>>) -> Vec<(PushQueue, Vec<u8>)> {
+        let queues = self.outlets.iter().map(|outlet| outlet.queue.clone());
+        queues.zip(bodies).filter(|(_, body)| !body.is_empty()).collect()
+    }
+
+    /// Sorts the records of a body: lines, or the values of JSON where it is an array or says that it is JSON.
+    pub(crate) fn sort_body(
+        &self,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Vec<(PushQueue, Vec<u8>)> {
+        let mut bodies = vec![Vec::new(); self.outlets.len()];
+        let mut record = Vec::new();
+        let mut each = |form: SyslogForm, bytes: &[u8]| {
+            record.clear();
+            if form.write(shield(bytes), bytes, &mut record) {
+                let end = record.len() - 1;
+                self.put(record.get(..end).unwrap_or_default(), &mut bodies);
+            }
         };
-        let last = self.outlets.len().saturating_sub(1);
-        let Ok(event) = self.classifier.decode(record, &at) else { return last };
-        let fits = |route: &SortingRoute| route.when.matches(&event).unwrap_or(false);
-        let found = self.routes.iter().find(|(route, _)| fits(route));
-        found.map_or(last, |(_, outlet)| *outlet)
+        let kind = content_type.unwrap_or_default().to_ascii_lowercase();
+        let says_json =
+            kind.contains("json") && !kind.contains("ndjson") && !kind.contains("lines");
+        if body.trim_ascii_start().starts_with(b"[") || says_json {
+            let layout = Layout::Json { records: None };
+            let format = Format { layout, encoding: self.classifier.format().encoding };
+            Framer::new(&format, FrameState::default(), 0).frame(body, true, &mut |frame| {
+                each(SyslogForm::Json, bytes_of(&frame));
+            });
+        } else {
+            let lines = SyslogForm::Lines { is_by_line: true };
+            body.split(|byte| *byte == b'\n').for_each(|line| each(lines, line));
+        }
+        self.parcels(bodies)
     }
 }
 
 impl Sorter for Sorting {
     fn sort(&self, messages: Vec<u8>) -> Vec<(PushQueue, Vec<u8>)> {
         let mut bodies = vec![Vec::new(); self.outlets.len()];
-        let format = &self.classifier.log_source().format;
-        let mut framer = Framer::new(format, FrameState::default(), 0);
-        framer.frame(&messages, true, &mut |frame| {
-            // Whoever wrote the messages wrote them so that each is a record.
-            let (Frame::Record { bytes, .. }
-            | Frame::Malformed { bytes, .. }
-            | Frame::Oversize { bytes, .. }) = frame;
-            let number = self.outlet_of(bytes);
-            if let (Some(outlet), Some(body)) = (self.outlets.get(number), bodies.get_mut(number)) {
-                let (about, message) = parts(bytes);
-                outlet.form.write(about, message, body);
-            }
-        });
-        let queues = self.outlets.iter().map(|outlet| outlet.queue.clone());
-        queues.zip(bodies).filter(|(_, body)| !body.is_empty()).collect()
+        let mut framer = Framer::new(self.classifier.format(), FrameState::default(), 0);
+        // Whoever wrote the messages wrote them so that each is a record.
+        framer.frame(&messages, true, &mut |frame| self.put(bytes_of(&frame), &mut bodies));
+        self.parcels(bodies)
+    }
+}
+
+/// The bytes of a frame, whatever is wrong with them.
+pub(crate) const fn bytes_of<'f>(frame: &Frame<'f>) -> &'f [u8] {
+    match frame {
+        Frame::Record { bytes, .. }
+        | Frame::Malformed { bytes, .. }
+        | Frame::Oversize { bytes, .. } => bytes,
+    }
+}
+
+/// What stands before a record that looks as if something were said beside it: whoever sent it may not say so.
+pub(crate) const fn shield(record: &[u8]) -> &'static [u8] {
+    match record.first() {
+        Some(&ABOUT_MARK) => &[ABOUT_MARK, b'{', b'}', ABOUT_MARK],
+        _ => &[],
     }
 }
 
@@ -195,7 +286,39 @@ mod tests {
         };
         SyslogForm::Messages.write(b"", b"<38>\xff", &mut written);
         let sorting = sorting(PushQueue::new(PushLimits::default()));
-        assert_eq!(sorting.outlet_of(b"<38>\xff"), 1);
+        assert_eq!(sorting.classifier.outlet_of(b"<38>\xff"), 1);
         assert_eq!(sorting.sort(written).len(), 1);
+    }
+
+    #[test]
+    fn a_body_is_lines_or_the_values_of_json() {
+        let forms = [SyslogForm::Json, SyslogForm::Messages];
+        let queues = forms.iter().map(|_| PushQueue::new(PushLimits::default()));
+        let outlets: Vec<_> =
+            queues.zip(forms).map(|(queue, form)| Outlet { queue, form }).collect();
+        let route = Arc::new(SortingRoute::new("kind == 'audit'", "x").unwrap());
+        let sorting = Sorting::new(vec![(route, 0)], outlets).unwrap();
+        let sorted = |kind: Option<&str>, body: &str| {
+            let parcels = sorting.sort_body(kind, body.as_bytes()).into_iter();
+            let texts =
+                parcels.map(|(_, body)| String::from_utf8(body).unwrap().replace('\x1e', "|"));
+            texts.collect::<Vec<_>>()
+        };
+        let lines = "{\"kind\":\"audit\"}\r\n\n<38>x: y\n{\"kind\":\"other\"}";
+        let expected = ["{\"kind\":\"audit\"}\n", "<38>x: y\n{\"kind\":\"other\"}\n"];
+        assert_eq!(sorted(None, lines), expected);
+        assert_eq!(sorted(Some("application/x-ndjson"), lines), expected);
+        let array = " [{\"kind\":\n\"audit\"}, {\"kind\":\"other\"}]";
+        let expected = ["{\"kind\": \"audit\"}\n", "{\"kind\":\"other\"}\n"];
+        assert_eq!(sorted(None, array), expected);
+        let spread = "{\n\"kind\": \"audit\"\n}";
+        assert_eq!(
+            sorted(Some("application/json; charset=utf-8"), spread),
+            ["{ \"kind\": \"audit\" }\n"]
+        );
+        // What only the network may say is not believed.
+        let forged = "\u{1e}{\"kind\":\"audit\"}\u{1e}x";
+        assert_eq!(sorted(None, forged), ["|{}||{\"kind\":\"audit\"}|x\n"]);
+        assert_eq!(sorted(None, " \n\n"), [""; 0]);
     }
 }

@@ -65,7 +65,7 @@ pub struct Status {
 pub struct Unhealthy {
     /// The source.
     pub source: String,
-    /// `silent`, `volume_drop`, `volume_spike`, `late`, `quarantined` or `failing`.
+    /// `silent`, `volume_drop`, `volume_spike`, `late`, `quarantined`, `failing`, `new_fields` or `credential`.
     pub kind: String,
     /// Since when, as far as it is known.
     pub since: Timestamp,
@@ -107,6 +107,15 @@ pub struct RuleHeldBack {
     pub last_event: Timestamp,
 }
 
+/// A field that was in none of the table's events before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewField {
+    /// Its name, with dots between its parts.
+    pub name: String,
+    /// When the first batch that has it was committed.
+    pub since: Timestamp,
+}
+
 /// A source. Counts are since the process began.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceStatus {
@@ -144,6 +153,15 @@ pub struct SourceStatus {
     /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_after_seconds: Option<u64>,
+    /// How many fields were in none of the table's events before.
+    #[serde(default)]
+    pub new_fields: u64,
+    /// The latest of them, at most [`limits::STATUS_NEW_FIELDS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_field_names: Vec<NewField>,
+    /// When its credential or certificate ends, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_ends: Option<Timestamp>,
     /// How many objects of a bucket wait to be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects_waiting: Option<u64>,
@@ -152,6 +170,9 @@ pub struct SourceStatus {
     pub announcements_held: Option<u64>,
     /// How many problems there were.
     pub errors: u64,
+    /// After how many of these what failed was done all the same, such as a pull that waited for a server.
+    #[serde(default)]
+    pub recovered: u64,
     /// The last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<Report>,
@@ -259,6 +280,20 @@ impl Board {
         let is_same = of.objects_waiting == Some(objects) && of.announcements_held == announcements;
         (of.objects_waiting, of.announcements_held) = (Some(objects), announcements);
         inner.changed |= !is_same;
+    }
+
+    /// Notes fields that were in none of a table's events before.
+    pub(crate) fn new_fields(&self, source: &str, names: &[String], now: Timestamp) {
+        if names.is_empty() {
+            return;
+        }
+        self.source(source, |status| {
+            status.new_fields += names.len() as u64;
+            let new = names.iter().map(|name| NewField { name: name.clone(), since: now });
+            status.new_field_names.extend(new);
+            let over = status.new_field_names.len().saturating_sub(limits::STATUS_NEW_FIELDS_MAX);
+            status.new_field_names.drain(..over);
+        });
     }
 
     pub(crate) fn stopped(&self, now: Timestamp) {

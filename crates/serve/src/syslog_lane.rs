@@ -14,7 +14,7 @@ use crate::{
     happening::Happening,
     lane::{Lane, Stages},
     push_lane,
-    sorting::{Outlet, Sorting, SortingRoute},
+    sorting::{Outlet, Sorting, SortingRoute, numbered},
 };
 
 /// How often troubles with senders are told.
@@ -49,7 +49,9 @@ pub(crate) async fn start(
     let listener = SyslogListener::bind(spec.settings.clone()).await?;
     let address = listener.address();
     stages.observer.happened(&Happening::SyslogListening { name: &spec.name, transport, address });
+    let ends = listener.certificate_ends();
     let Opened { sorter, form, queues } = open(stages, decoders, &spec, &source, tasks).await?;
+    stages.board.source(&source, |status| status.credential_ends = ends);
     let stages = Arc::clone(stages);
     tasks.spawn(async move {
         let troubles = listener.troubles();
@@ -84,19 +86,10 @@ async fn open(
     source: &str,
     tasks: &mut JoinSet<Result<(), Problem>>,
 ) -> Result<Opened, Problem> {
-    let mut names: Vec<&str> = Vec::new();
-    let mut routes = Vec::new();
-    for route in &spec.routes {
-        let known = names.iter().position(|name| *name == route.log_source());
-        routes.push((Arc::clone(route), known.unwrap_or(names.len())));
-        if known.is_none() {
-            names.push(route.log_source());
-        }
-    }
-    names.push(&spec.log_source);
+    let (names, routes) = numbered(&spec.routes, &spec.log_source);
     let mut outlets = Vec::new();
     for (number, name) in names.iter().enumerate() {
-        let decoder = decoders.get(*name).map(Arc::clone);
+        let decoder = decoders.get(name).map(Arc::clone);
         let decoder =
             decoder.ok_or_else(|| crate::pipeline::unknown(decoders, source.to_owned(), name))?;
         let form = form_of(&decoder.log_source().format.layout);
@@ -118,7 +111,7 @@ async fn open(
 }
 
 /// How the log source reads messages.
-fn form_of(layout: &Layout) -> SyslogForm {
+pub(crate) fn form_of(layout: &Layout) -> SyslogForm {
     match layout {
         Layout::Text(text) if matches!(text.grammar, Grammar::Syslog(_)) => SyslogForm::Messages,
         layout if layout.is_text() => SyslogForm::Lines { is_by_line: layout.is_by_line() },

@@ -121,6 +121,7 @@ impl Building {
             settings: BucketSettings::new("doors"),
             poll: Duration::from_secs(1),
             announced: None,
+            routes: Vec::new(),
             commit_every: Duration::from_secs(1),
         }
     }

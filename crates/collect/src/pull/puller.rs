@@ -312,6 +312,12 @@ impl Puller {
         from.max(earliest)
     }
 
+    /// When the credential ends, if the server said so.
+    #[must_use]
+    pub fn credential_ends(&self) -> Option<Timestamp> {
+        self.api.checked().credential_ends
+    }
+
     fn tell_of_credential(&mut self, now: Timestamp) {
         let Some(ends) = self.api.checked().credential_ends else { return };
         let soon = Duration::from_secs(limits::PULL_CREDENTIAL_DAYS_LEFT * 86_400);

@@ -60,6 +60,7 @@ impl Site {
         let sources = self.project.log_sources.iter();
         let spec = |log_source: &&str| BucketSpec {
             announced: None,
+            routes: Vec::new(),
             name: (*log_source).to_owned(),
             log_source: (*log_source).to_owned(),
             location: Location::parse(&format!("./{log_source}"), self.folder.path(), &[]).unwrap(),

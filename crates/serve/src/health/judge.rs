@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use base::Timestamp;
+use base::{Timestamp, limits};
 
 use super::history::{History, Hour, hour_of, hours};
-use crate::status::SourceStatus;
+use crate::status::{NewField, SourceStatus};
 
 /// What is learned is learned over this time: a week has one of each day.
 const LEARNED_OVER: Duration = hours(7 * 24);
@@ -52,6 +52,8 @@ pub struct Expected {
     pub lag_max: Option<Duration>,
     /// How many percent of its records may go to the quarantine.
     pub quarantined_percent_max: Option<u8>,
+    /// Whether fields that it never had are news.
+    pub tells_new_fields: bool,
 }
 
 /// How long a source may bring nothing.
@@ -75,6 +77,8 @@ pub(super) enum Kind {
     Late,
     Quarantined,
     Failing,
+    Grown,
+    Ending,
 }
 
 /// Something that is wrong with a source.
@@ -95,6 +99,8 @@ impl Kind {
             Self::Late => "late",
             Self::Quarantined => "quarantined",
             Self::Failing => "failing",
+            Self::Grown => "new_fields",
+            Self::Ending => "credential",
         }
     }
 
@@ -106,6 +112,8 @@ impl Kind {
             Self::Late => "A source is late",
             Self::Quarantined => "Many records of a source can't be decoded",
             Self::Failing => "A source has problems again and again",
+            Self::Grown => "A source has fields that it never had",
+            Self::Ending => "A credential of a source ends soon",
         }
     }
 
@@ -123,6 +131,8 @@ impl Kind {
                 "`dab quarantine list` has the reasons; mend the log source, then replay"
             }
             Self::Failing => "`dab status` has the last problem, and its page how to mend it",
+            Self::Grown => "see whether detections or the log source's `fields` should know them",
+            Self::Ending => "make a new one, and put it where the settings say",
         }
     }
 }
@@ -132,6 +142,7 @@ impl Finding {
     pub(super) fn key(&self) -> String {
         match self.kind {
             Kind::Silent => format!("silent since {}", self.since),
+            Kind::Grown | Kind::Ending => format!("{} since {}", self.kind.name(), self.since),
             Kind::Dropped | Kind::Rose => format!("{} on {}", self.kind.name(), self.since.day()),
             kind => kind.name().to_owned(),
         }
@@ -153,6 +164,8 @@ pub(super) fn judge(
         late(expected, status, now),
         quarantined(history, expected, now),
         failing(history, status, now),
+        grown(expected, status, now),
+        ending(status, now),
     ];
     found.into_iter().flatten().collect()
 }
@@ -264,6 +277,28 @@ fn failing(history: &History, status: &SourceStatus, now: Timestamp) -> Option<F
             hour_of(now).minus(hours(1))
         );
         Finding { kind: Kind::Failing, since: hour_of(now), message }
+    })
+}
+
+/// Fields that came in the last hour.
+fn grown(expected: &Expected, status: &SourceStatus, now: Timestamp) -> Option<Finding> {
+    let is_recent = |field: &&NewField| now.since(field.since) < hours(1);
+    let fields: Vec<_> = status.new_field_names.iter().filter(is_recent).collect();
+    let since = fields.iter().map(|field| field.since).max()?;
+    expected.tells_new_fields.then(|| {
+        let names = fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>();
+        let message = format!("has fields that it never had: {}", names.join(", "));
+        Finding { kind: Kind::Grown, since, message }
+    })
+}
+
+fn ending(status: &SourceStatus, now: Timestamp) -> Option<Finding> {
+    let ends = status.credential_ends?;
+    let since = ends.minus(hours(24 * limits::PULL_CREDENTIAL_DAYS_LEFT));
+    (since <= now).then(|| {
+        let verb = if ends <= now { "ended" } else { "ends" };
+        let message = format!("has a credential that {verb} on {ends}");
+        Finding { kind: Kind::Ending, since, message }
     })
 }
 

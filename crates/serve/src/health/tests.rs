@@ -8,7 +8,7 @@ use super::{
     history::{History, Seen},
     judge::{Expected, Finding, Kind, Silence, judge, silent_after},
 };
-use crate::status::SourceStatus;
+use crate::status::{NewField, SourceStatus};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: u32 = 24 * 60;
@@ -168,4 +168,42 @@ fn what_was_stored_can_be_read() {
     assert_eq!(serde_json::to_string_pretty(&stored).unwrap(), sample.trim_end());
     let read: super::Stored = serde_json::from_str(sample).unwrap();
     assert_eq!((read.history.hours, read.told), (bed.history.hours, stored.told));
+}
+
+#[test]
+fn a_credential_that_ends_is_told_of_two_weeks_before_and_once() {
+    let mut bed = Bed::new();
+    bed.status.credential_ends = Some(bed.now.plus(15 * DAY * MINUTE));
+    assert_eq!(bed.findings(), []);
+    bed.now = bed.now.plus(DAY * MINUTE);
+    let found = bed.findings();
+    let [first] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(first.kind, Kind::Ending);
+    assert_eq!(first.message, "has a credential that ends on 2026-11-17T00:00:00Z");
+    let key = first.key();
+    bed.now = bed.now.plus(20 * DAY * MINUTE);
+    let found = bed.findings();
+    assert_eq!(found[0].message, "has a credential that ended on 2026-11-17T00:00:00Z");
+    assert_eq!(found[0].key(), key, "the same trouble");
+    // Another one has another end.
+    bed.status.credential_ends = Some(bed.now.plus(90 * DAY * MINUTE));
+    assert_eq!(bed.findings(), []);
+}
+
+#[test]
+fn new_fields_are_news_for_an_hour_where_that_is_wanted() {
+    let mut bed = Bed::new();
+    let field = |name: &str| NewField { name: name.to_owned(), since: bed.now };
+    bed.status.new_field_names = vec![field("actor.id"), field("risk")];
+    assert_eq!(bed.findings(), [], "nobody asked for it");
+    bed.expected.tells_new_fields = true;
+    let found = bed.findings();
+    assert_eq!(found[0].message, "has fields that it never had: `actor.id`, `risk`");
+    let key = found[0].key();
+    bed.now = bed.now.plus(30 * MINUTE);
+    assert_eq!(bed.findings()[0].key(), key);
+    bed.status.new_field_names.push(NewField { name: "later".into(), since: bed.now });
+    assert_ne!(bed.findings()[0].key(), key, "others are told of anew");
+    bed.now = bed.now.plus(61 * MINUTE);
+    assert_eq!(bed.findings(), []);
 }

@@ -333,7 +333,12 @@ async fn announcements_are_pushed_with_tokens_and_answered_after_the_commit() {
     };
     let verifier =
         OidcVerifier::new(settings, Arc::new(emulator.client.clone()), Arc::new(SystemClock));
-    let http = Ingest { address: "127.0.0.1:0".to_owned(), tokens: Vec::new(), routes: Vec::new() };
+    let http = Ingest {
+        address: "127.0.0.1:0".to_owned(),
+        tokens: Vec::new(),
+        routes: Vec::new(),
+        mixed: Vec::new(),
+    };
     let work = remote.start(remote.parts(Announced::Push(Arc::new(verifier)), Some(http)));
     let lake = remote.building.lake();
     let listening = async || Status::read(&lake).await.unwrap().and_then(|status| status.listening);
