@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use base::{Clock, Problem, Report, SystemClock, Timestamp, fault, limits};
+use base::{Clock, Problem, Report, StateStore, SystemClock, Timestamp, fault, limits};
 use collect::{Ask, PullDefinition, PullError, PullInput, shipped_pulls};
 use serve::{PullDryRun, PullRange, PullSpec};
 
@@ -206,10 +206,11 @@ async fn check(config: &Path, name: Option<&str>, output: Output) -> Result<u8, 
         return Ok(crate::FINE);
     }
     let http = Host::pull_client()?;
+    let state = host.lake()?.state()?;
     let mut findings = Vec::new();
     for pull in chosen {
         match host.pull(pull, &http) {
-            Ok(spec) => findings.extend(check_one(spec).await),
+            Ok(spec) => findings.extend(check_one(spec, state.as_ref()).await?),
             Err(problem) => findings.push(Finding {
                 pull: pull.name.clone(),
                 partition: "-".to_owned(),
@@ -241,8 +242,11 @@ async fn check(config: &Path, name: Option<&str>, output: Output) -> Result<u8, 
 }
 
 /// Asks for the last quarter of an hour of each partition.
-async fn check_one(spec: PullSpec) -> Vec<Finding> {
+async fn check_one(spec: PullSpec, state: &dyn StateStore) -> Result<Vec<Finding>, Problem> {
     let PullSpec { plan, mut api, .. } = spec;
+    if let Some(sealed) = serve::kept_credential(state, &plan.name).await? {
+        api.restore_renewed(&sealed);
+    }
     let mut findings = Vec::new();
     for partition in &plan.partitions {
         let to = SystemClock.now().minus(plan.lag);
@@ -259,6 +263,9 @@ async fn check_one(spec: PullSpec) -> Vec<Finding> {
         let (pull, partition) = (plan.name.clone(), partition.to_owned());
         findings.push(Finding { pull, partition, found, report });
     }
+    if let Some(sealed) = api.renewed() {
+        serve::keep_credential(state, &plan.name, &sealed).await?;
+    }
     let checked = api.checked();
     let mut add = |error: PullError| {
         let (pull, dash) = (plan.name.clone(), || "-".to_owned());
@@ -274,7 +281,7 @@ async fn check_one(spec: PullSpec) -> Vec<Finding> {
     {
         add(PullError::CredentialEnds { name: plan.name.clone(), ends: ends.to_string() });
     }
-    findings
+    Ok(findings)
 }
 
 fn new(config: &Path, name: &str, like: Option<&str>) -> Result<u8, Problem> {

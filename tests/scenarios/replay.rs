@@ -286,3 +286,29 @@ fn bodies_in_every_form_and_rows_below_a_header_are_replayed() {
     assert_eq!((code, counts(&done)[1]), (Some(0), rows), "{done}");
     assert_eq!((project.rows("plain"), findings(&project).len()), (rows, 0));
 }
+
+#[test]
+fn what_a_client_said_beside_a_record_is_made_anew_too() {
+    let project = http::project();
+    let running = Running::start(&project, &[]);
+    let headers = "Authorization: Splunk secret\r\n";
+    let body = br#"{"host": "web-1", "sourcetype": "plain", "event": {"t": "2026-11-20T08:00:00Z", "n": 1}}
+        {"host": "web-2", "sourcetype": "plain", "event": {"t": "2026-11-20T08:00:00Z", "n": 2}}"#;
+    let (status, reply) = http::post(&running.address, "/services/collector/event", headers, body);
+    assert_eq!(status, 200, "{reply}");
+    running.end();
+    let hosts = |field: &str| {
+        let sql = format!("SELECT {field} AS host FROM plain ORDER BY n");
+        let rows = project.json(&["sql", &sql]).into_iter();
+        rows.map(|row| row["host"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(hosts("hec.host"), ["web-1", "web-2"]);
+    // The log source learns later what to make of it.
+    let source = b"format: {type: ndjson}\ntime: {field: t}\nfields: {host.name: hec.host}\n";
+    project.write("sources/plain.yml", source);
+    let (code, line) = replay(&project, &[]);
+    assert_eq!((code, counts(&line)), (Some(0), [2, 2, 0, 0, 0, 0, 0]), "{line}");
+    assert_eq!(hosts("host.name"), ["web-1", "web-2"]);
+    assert_eq!(hosts("hec.host"), ["web-1", "web-2"]);
+    assert_eq!(findings(&project), [""; 0]);
+}

@@ -19,6 +19,7 @@ mod json;
 mod puller;
 mod rows;
 mod schedule;
+mod seal;
 mod shipped;
 mod sign;
 mod spec;

@@ -31,7 +31,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -45,6 +45,11 @@ use self::{gather::Gather, senders::Senders, stream::stopped};
 
 /// After how long it is asked whether a silent sender is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long the next connection is waited for once dab is to end.
+const ACCEPT_LAST: Duration = Duration::from_millis(50);
+/// How long others are taken then: senders may come back again and again.
+const DRAIN: Duration = Duration::from_millis(limits::SYSLOG_DRAIN_MILLISECONDS);
+
 /// How long to wait when the system can't accept a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// The longest datagram there can be.
@@ -247,6 +252,7 @@ async fn accept(
     let connections_max = shared.settings.connections_max;
     let places = Arc::new(Semaphore::new(connections_max));
     let mut connections = JoinSet::new();
+    let mut until = None;
     loop {
         if places.available_permits() == 0 {
             shared.troubles.note(SyslogError::Full { connections_max });
@@ -261,7 +267,18 @@ async fn accept(
                 Some(next) => next,
                 None => break,
             },
-            () = stopped(&mut stop) => break,
+            () = stopped(&mut stop) => {
+                // The system has accepted these already, and their senders have sent.
+                let until = *until.get_or_insert_with(|| Instant::now() + DRAIN);
+                let next = until.min(Instant::now() + ACCEPT_LAST);
+                match timeout_at(next, listener.accept()).await {
+                    Ok(accepted) => match Arc::clone(&places).try_acquire_owned() {
+                        Ok(place) => (place, accepted),
+                        Err(_) => break,
+                    },
+                    Err(_) => break,
+                }
+            }
         };
         while connections.try_join_next().is_some() {}
         match accepted {

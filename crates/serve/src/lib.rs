@@ -48,7 +48,7 @@ pub use health::{Expected, Health, Silence};
 pub use maintenance::Maintenance;
 pub use pipeline::{Parts, replay, run};
 pub use pull_dry_run::{PullDryRun, pull_dry_run};
-pub use pull_lane::{PullRange, PullSpec};
+pub use pull_lane::{PullRange, PullSpec, keep_credential, kept_credential};
 pub use reload::{DetectionSource, Detections, refresh_lookups};
 pub use replay::{Replayed, bytes_of, quarantined};
 pub use sorting::{SortingRoute, UNCLASSIFIED};

@@ -9,7 +9,9 @@ use lake::{Lake, batch::app};
 
 use crate::{
     ServeError, Stop,
-    pull_lane::{PullSpec, form, kept, laid_out, restoring, stored},
+    pull_lane::{
+        PullSpec, form, keep_credential, kept, kept_credential, laid_out, restoring, stored,
+    },
 };
 
 /// What a round would bring.
@@ -67,15 +69,9 @@ pub async fn pull_dry_run(
     let table = lake.table(&decoder.log_source().table).await?;
     let last = table.last_commit_of(&app(&plan.name)).await?;
     let number = last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0);
+    let source = plan.name.clone();
     let mut puller = Puller::new(api, plan, Arc::clone(&clock));
-    if number > 0 {
-        let manifest = lake.manifest(&puller.plan().name, number).await?;
-        let restoring = restoring(lake, puller.plan(), &manifest).await?;
-        puller.restore(restoring);
-    }
-    if let Some(places) = kept(state, &puller.plan().name, number).await? {
-        puller.restore_places(&places)?;
-    }
+    restore(&mut puller, lake, state, number).await?;
     match (range, puller.began()) {
         (None, _) => puller.begin_round(),
         (Some(range), None) => puller.begin_until(range.from, range.to),
@@ -95,6 +91,10 @@ pub async fn pull_dry_run(
                 return Ok(done);
             }
         };
+        // Events are not stored, but the old credential may no longer be good.
+        if let Some(sealed) = puller.renewed() {
+            keep_credential(state, &source, &sealed).await?;
+        }
         for report in puller.notices() {
             done.problem(report);
         }
@@ -120,6 +120,28 @@ pub async fn pull_dry_run(
             }
         }
     }
+}
+
+/// Lets a pull go on from what is stored up to its last batch.
+async fn restore(
+    puller: &mut Puller,
+    lake: &Lake,
+    state: &dyn StateStore,
+    number: u64,
+) -> Result<(), Problem> {
+    let source = puller.plan().name.clone();
+    if number > 0 {
+        let manifest = lake.manifest(&source, number).await?;
+        let restoring = restoring(lake, puller.plan(), &manifest).await?;
+        puller.restore(restoring);
+    }
+    if let Some(places) = kept(state, &source, number).await? {
+        puller.restore_places(&places)?;
+    }
+    if let Some(sealed) = kept_credential(state, &source).await? {
+        puller.restore_renewed(&sealed);
+    }
+    Ok(())
 }
 
 async fn pause(wait: Duration, stop: &mut Stop) {

@@ -5,6 +5,7 @@
 //! (an API's token moved on) is kept in the state store, and counts for as long as no later batch is
 //! committed.
 
+mod credential;
 mod known;
 
 use std::{
@@ -24,6 +25,7 @@ use lake::batch::{Body, Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::credential::{keep_credential, kept_credential};
 use crate::{
     ServeError,
     batcher::{Batcher, ObjectName, Session},
@@ -195,6 +197,9 @@ impl PullLane {
             recovering,
         };
         this.restore(last).await?;
+        if let Some(sealed) = kept_credential(this.state.as_ref(), &this.lane.source).await? {
+            this.puller.restore_renewed(&sealed);
+        }
         Ok(this)
     }
 
@@ -232,6 +237,7 @@ impl PullLane {
                 () = stop.stopped() => break,
             };
             self.tell_notices();
+            self.keep_credential().await;
             match step {
                 Ok(step) => {
                     self.recovered();
@@ -324,6 +330,15 @@ impl PullLane {
             self.standing = Some(report);
         }
         is_new
+    }
+
+    /// Keeps what the server gave in place of a credential.
+    async fn keep_credential(&mut self) {
+        let Some(sealed) = self.puller.renewed() else { return };
+        if let Err(problem) = keep_credential(self.state.as_ref(), &self.lane.source, &sealed).await
+        {
+            self.lane.trouble(problem.report());
+        }
     }
 
     /// What failed went on.
@@ -497,6 +512,6 @@ pub(crate) fn laid_out(piece: &Piece) -> (Vec<u8>, Vec<u64>) {
     (bytes, starts)
 }
 
-fn state_error(error: base::StateError) -> Problem {
+pub(crate) fn state_error(error: base::StateError) -> Problem {
     notify::NotifyError::from(error).into()
 }

@@ -28,6 +28,7 @@ mod health;
 mod ledger;
 mod maintenance;
 mod noise;
+mod push;
 mod reload;
 
 const DOORS: &str = "\

@@ -113,6 +113,15 @@ pub trait PullApi: Send + Sync + fmt::Debug {
     /// See [`PullError`].
     async fn fetch(&mut self, ask: Ask<'_>, item: &Item) -> Result<Batch, PullError>;
 
+    /// A credential that the server gave in place of one of the settings since this was last asked, sealed with
+    /// that one: to be kept, as the old one may no longer be good.
+    fn renewed(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Takes in what was kept of [`Self::renewed`].
+    fn restore_renewed(&mut self, _sealed: &str) {}
+
     /// What the last answers said beside their records.
     fn checked(&self) -> Checked;
 }

@@ -9,6 +9,7 @@ use url::Url;
 use super::{
     PullError,
     exchange::{Built, answer},
+    seal::{open, seal},
     sign::{Claims, assertion, basic, duo},
     spec::{Auth, Google, Jwt, Oauth2},
     template::{Names, PullSecret, encode, without},
@@ -28,17 +29,25 @@ const TOKEN_BYTES_MAX: usize = 256 << 10;
 pub(super) struct Authenticator {
     auth: Auth,
     token: Option<Token>,
+    /// The refresh token that the server gave in place of the settings' own.
+    refresh: Option<PullSecret>,
+    /// It is not kept yet.
+    is_new: bool,
 }
 
 #[derive(Debug)]
 struct Token {
     text: PullSecret,
     until: Timestamp,
+    /// What is to be used next time.
+    refresh: Option<PullSecret>,
 }
 
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
+    #[serde(default)]
+    refresh_token: Option<String>,
     #[serde(default)]
     expires_in: serde_json::Value,
 }
@@ -66,7 +75,27 @@ struct Grant {
 
 impl Authenticator {
     pub(super) const fn new(auth: Auth) -> Self {
-        Self { auth, token: None }
+        Self { auth, token: None, refresh: None, is_new: false }
+    }
+
+    /// The refresh token of the settings, if there is one.
+    fn own_refresh(&self, names: &Names) -> Option<String> {
+        let Auth::Oauth2(oauth) = &self.auth else { return None };
+        oauth.refresh_token.as_ref().map(|token| token.fill(names)).filter(|own| !own.is_empty())
+    }
+
+    /// A refresh token that the server gave since this was last asked, sealed.
+    pub(super) fn renewed(&mut self, names: &Names) -> Option<String> {
+        if !std::mem::take(&mut self.is_new) {
+            return None;
+        }
+        seal(self.refresh.as_ref()?.reveal(), &self.own_refresh(names)?)
+    }
+
+    /// Takes in what was kept of [`Self::renewed`]. What is not of the settings' token is none.
+    pub(super) fn restore(&mut self, sealed: &str, names: &Names) {
+        let own = self.own_refresh(names);
+        self.refresh = own.and_then(|own| open(sealed, &own)).map(PullSecret::new);
     }
 
     /// Forgets a token that was refused; whether another may be had.
@@ -76,10 +105,8 @@ impl Authenticator {
 
     /// Takes the token out of a text that is to be shown.
     pub(super) fn redact(&self, text: &str) -> String {
-        match &self.token {
-            Some(token) => without(text, token.text.reveal()),
-            None => text.to_owned(),
-        }
+        let secrets = self.token.iter().map(|token| &token.text).chain(&self.refresh);
+        secrets.fold(text.to_owned(), |text, secret| without(&text, secret.reveal()))
     }
 
     /// Puts the credential into a request.
@@ -129,13 +156,27 @@ impl Authenticator {
             return Ok(token.text.reveal().to_owned());
         }
         let grant = match &self.auth {
-            Auth::Oauth2(oauth) => client_grant(oauth, names),
+            Auth::Oauth2(oauth) => client_grant(oauth, self.refresh.as_ref(), names),
             Auth::Jwt(jwt) => jwt_grant(jwt, names, now)?,
             Auth::Google(google) => google_grant(google, names, now)?,
             _ => return Ok(String::new()),
         };
-        let token = fetch(&grant, http, now, names).await?;
+        let token = match fetch(&grant, http, now, names).await {
+            Ok(token) => token,
+            // What the server gave once is no longer good: the settings' own may be.
+            Err(PullError::NoToken { .. }) if self.refresh.take().is_some() => {
+                let Auth::Oauth2(oauth) = &self.auth else { return Ok(String::new()) };
+                fetch(&client_grant(oauth, None, names), http, now, names).await?
+            }
+            Err(error) => return Err(error),
+        };
         let text = token.text.reveal().to_owned();
+        if let Some(refresh) = &token.refresh
+            && self.own_refresh(names).is_some()
+            && self.refresh.as_ref() != Some(refresh)
+        {
+            (self.refresh, self.is_new) = (Some(refresh.clone()), true);
+        }
         self.token = Some(token);
         Ok(text)
     }
@@ -149,7 +190,7 @@ fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
-fn client_grant(oauth: &Oauth2, names: &Names) -> Grant {
+fn client_grant(oauth: &Oauth2, refresh: Option<&PullSecret>, names: &Names) -> Grant {
     let grant = oauth.grant.clone().unwrap_or_else(|| "client_credentials".to_owned());
     let mut form = vec![("grant_type".to_owned(), grant)];
     let (id, secret) = (oauth.client_id.fill(names), oauth.client_secret.fill(names));
@@ -159,8 +200,9 @@ fn client_grant(oauth: &Oauth2, names: &Names) -> Grant {
         form.push(("client_secret".to_owned(), secret));
     }
     form.extend(oauth.scope.iter().map(|scope| ("scope".to_owned(), scope.clone())));
-    let refresh = oauth.refresh_token.iter();
-    form.extend(refresh.map(|token| ("refresh_token".to_owned(), token.fill(names))));
+    let own = || oauth.refresh_token.as_ref().map(|token| token.fill(names));
+    let refresh = refresh.map(|token| token.reveal().to_owned()).or_else(own);
+    form.extend(refresh.map(|token| ("refresh_token".to_owned(), token)));
     form.extend(oauth.form.iter().map(|(name, value)| (name.clone(), value.fill(names))));
     Grant { url: oauth.token_url.fill_url(names), form, header }
 }
@@ -289,5 +331,6 @@ fn token_of(
         Duration::from_secs(seconds.unwrap_or(TOKEN_SECONDS).min(limits::PULL_EVERY_SECONDS_MAX));
     // A token that is good for less than the margin is used once.
     let until = now.plus(life.saturating_sub(MARGIN));
-    Ok(Token { text: PullSecret::new(token.access_token), until })
+    let refresh = token.refresh_token.filter(|token| !token.is_empty()).map(PullSecret::new);
+    Ok(Token { text: PullSecret::new(token.access_token), until, refresh })
 }

@@ -282,6 +282,14 @@ impl PullApi for Declared {
             .map_err(|reason| PullError::Answer { request: self.exchange.shown(&built), reason })
     }
 
+    fn renewed(&mut self) -> Option<String> {
+        self.exchange.renewed()
+    }
+
+    fn restore_renewed(&mut self, sealed: &str) {
+        self.exchange.restore_renewed(sealed);
+    }
+
     fn checked(&self) -> Checked {
         Checked {
             found: 0,

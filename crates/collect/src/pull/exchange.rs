@@ -91,6 +91,16 @@ impl Exchange {
         Self { http, clock, names, auth, blocked_until, ends_header, ends, ahead_seconds }
     }
 
+    /// See [`super::PullApi::renewed`].
+    pub(super) fn renewed(&mut self) -> Option<String> {
+        self.auth.renewed(&self.names)
+    }
+
+    /// See [`super::PullApi::restore_renewed`].
+    pub(super) fn restore_renewed(&mut self, sealed: &str) {
+        self.auth.restore(sealed, &self.names);
+    }
+
     /// When the credential ends, if the server said so.
     pub(super) const fn credential_ends(&self) -> Option<Timestamp> {
         self.ends

@@ -312,6 +312,16 @@ impl Puller {
         from.max(earliest)
     }
 
+    /// See [`PullApi::renewed`].
+    pub fn renewed(&mut self) -> Option<String> {
+        self.api.renewed()
+    }
+
+    /// See [`PullApi::restore_renewed`].
+    pub fn restore_renewed(&mut self, sealed: &str) {
+        self.api.restore_renewed(sealed);
+    }
+
     /// When the credential ends, if the server said so.
     #[must_use]
     pub fn credential_ends(&self) -> Option<Timestamp> {

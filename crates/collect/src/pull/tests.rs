@@ -366,6 +366,51 @@ async fn tokens_are_asked_for_in_every_way_and_again_when_they_end() {
     }
 }
 
+#[tokio::test]
+async fn a_refresh_token_that_the_server_replaces_is_kept_sealed() {
+    let auth = "oauth2: {token_url: 'https://login.example/t', client_id: me, client_secret: x, \
+        grant: refresh_token, refresh_token: '{token}'}";
+    let file =
+        FILE.replace("auth: {query: {name: key, value: '{token}'}}", &format!("auth: {{{auth}}}"));
+    let token = |refresh: &str| {
+        reply(200, &[], &format!("{{\"access_token\":\"t\",\"refresh_token\":\"{refresh}\"}}"))
+    };
+    let used = |http: &Script| -> Vec<String> {
+        let asked = http.asked();
+        let grants = asked.iter().filter(|line| line.starts_with("POST"));
+        grants.map(|line| line.rsplit_once("refresh_token=").unwrap().1.to_owned()).collect()
+    };
+    let refused = reply(401, &[], "next-2");
+    let (mut first, http) =
+        puller(&file, &[token("next-1"), refused.clone(), token("next-2"), refused.clone()]);
+    let error = first.step().await.unwrap_err();
+    assert!(!error.to_string().contains("next-2"), "it is not shown: {error}");
+    assert_eq!(used(&http), ["hush-hush", "next-1"]);
+    let sealed = first.renewed().unwrap();
+    assert!(!sealed.contains("next"), "{sealed}");
+    assert_eq!(first.renewed(), None, "it is told once");
+    // Another process goes on with it; one that the server answers none with changes nothing.
+    let (mut second, http) = puller(
+        &file,
+        &[reply(200, &[], "{\"access_token\":\"t\"}"), refused.clone(), refused.clone()],
+    );
+    second.restore_renewed(&sealed);
+    second.step().await.unwrap_err();
+    assert_eq!(used(&http)[0], "next-2");
+    assert_eq!(second.renewed(), None);
+    // Where it is no longer good, that of the settings may be.
+    let invalid = reply(400, &[], "{\"error\":\"invalid_grant\"}");
+    let (mut third, http) = puller(&file, &[invalid, token("next-3"), refused.clone(), refused]);
+    third.restore_renewed(&sealed);
+    third.step().await.unwrap_err();
+    assert_eq!(used(&http)[..2], ["next-2", "hush-hush"]);
+    // What was sealed with another token of the settings is none.
+    let (mut fourth, http) = puller(&file, &[token("next-4")]);
+    fourth.restore_renewed("AAAA");
+    fourth.step().await.unwrap_err();
+    assert_eq!(used(&http), ["hush-hush"]);
+}
+
 proptest::proptest! {
     /// Whatever a server answers, it is records or an error, and nothing is lost or doubled of it.
     #[test]
