@@ -28,7 +28,7 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 pub use self::{
-    body::Named,
+    body::{Named, of_s3 as announced_by_s3},
     error::AnnounceError,
     oidc::{OidcSettings, OidcVerifier},
     pubsub::{PubsubQueue, pushed},
@@ -199,7 +199,8 @@ async fn keep_always(queue: &dyn AnnounceQueue, mut keep: mpsc::Receiver<Held>, 
     let mut is_open = true;
     let mut renewal = tokio::time::interval_at(tokio::time::Instant::now() + LEASE / 3, LEASE / 3);
     renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while is_open || !waiting.is_empty() || !done.is_empty() {
+    // What can't be answered at the end is delivered again, and found to be read.
+    while is_open || !waiting.is_empty() {
         tokio::select! {
             held = keep.recv(), if is_open => match held {
                 Some(Held { handle, settled, room }) => {
@@ -233,10 +234,6 @@ async fn keep_always(queue: &dyn AnnounceQueue, mut keep: mpsc::Receiver<Held>, 
                     }
                 }
                 settle(queue, &mut done, tell, &mut standing).await;
-                if !is_open && waiting.is_empty() {
-                    // What can't be answered at the end is delivered again, and found to be read.
-                    return;
-                }
             }
         }
     }

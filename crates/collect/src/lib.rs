@@ -24,7 +24,7 @@ mod syslog;
 pub use allowance::Allowance;
 pub use announce::{
     AnnounceError, AnnounceQueue, Announcement, Delivery, Named, OidcSettings, OidcVerifier,
-    PubsubQueue, SqsQueue, Teller, pushed, receive_announcements,
+    PubsubQueue, SqsQueue, Teller, announced_by_s3, pushed, receive_announcements,
 };
 pub use bucket::{BucketSettings, BucketSource, Heard, Location};
 pub use error::CollectError;

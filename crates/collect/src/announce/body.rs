@@ -46,7 +46,11 @@ struct S3Record {
 }
 
 /// What a message of SQS names: nothing, if it says that the queue works or that objects are gone.
-pub(super) fn of_s3(body: &[u8]) -> Result<Vec<Named>, String> {
+///
+/// # Errors
+///
+/// What is wrong with it, if it is none of S3's, bare or in an envelope of SNS or `EventBridge`.
+pub fn of_s3(body: &[u8]) -> Result<Vec<Named>, String> {
     let message: Value =
         serde_json::from_slice(body).map_err(|error| format!("no JSON: {error}"))?;
     // SNS puts what it has to say into a text, and may itself be told by EventBridge.

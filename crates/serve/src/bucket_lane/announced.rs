@@ -53,8 +53,11 @@ impl Inbox {
         Self { receiver, open: Vec::new() }
     }
 
-    /// Waits for an announcement. Pending for ever once none can come.
+    /// Waits for an announcement. Pending for ever where none can come, or no more may be held.
     pub(crate) async fn wait(&mut self, location: &Location) {
+        if self.open.len() >= limits::ANNOUNCED_MAX {
+            return std::future::pending().await;
+        }
         match self.receiver.recv().await {
             Some(announcement) => self.take(announcement, location),
             None => std::future::pending().await,

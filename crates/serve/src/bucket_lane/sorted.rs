@@ -10,6 +10,12 @@
 //!
 //! A lane is given its records in sheets: those of a piece of an object, one a line. A sheet is named by the object and
 //! the offset of its first record, which is in no other sheet of that lane.
+//!
+//! # Limits
+//!
+//! A mark knows an object by its path and generation. One that is replaced between two commits, read in part, and
+//! replaced once more before a process that died is started again has the same generation as before: of it, a lane
+//! leaves out what it had of the content in between.
 
 use std::{collections::BTreeMap, sync::Arc};
 
