@@ -9,7 +9,7 @@
     reason = "a test that can't go on is to stop there"
 )]
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use base::{Event, EventId, Match, Object, ObjectHash, Origin, SigmaRoute, Timestamp, Value};
 use dab_detect::{Engine, FullScan, Matcher, Placeholders, Rule, load_file_with};
@@ -458,6 +458,27 @@ impl Dice {
         object
     }
 
+    /// An object as JSON, where characters may be spelled by their numbers.
+    fn json(&mut self, object: &Object<'_>) -> String {
+        let mut json = String::new();
+        object.write_json(&mut json);
+        let odd = *self.one(&[0, 0, 1, 10]);
+        let (mut out, mut is_escaped, mut is_text) = (String::new(), false, false);
+        for char in json.chars() {
+            is_text ^= char == '"' && !is_escaped;
+            let is_plain = is_text && !is_escaped && (char.is_alphabetic() || char == '/');
+            is_escaped = char == '\\' && !is_escaped;
+            match char {
+                '/' if is_plain && self.is(odd) => out.push_str("\\/"),
+                char if is_plain && u32::from(char) < 0xffff && self.is(odd) => {
+                    write!(out, "\\u{:04x}", u32::from(char)).unwrap();
+                }
+                char => out.push(char),
+            }
+        }
+        out
+    }
+
     fn event(&mut self) -> Event<'static> {
         let mut fields = self.object(3);
         if self.is(50) {
@@ -540,6 +561,8 @@ fn made_up_rules_match_alike() {
         }
         for _ in 0..40 {
             let event = dice.event();
+            let json = dice.json(&event.fields);
+            let event = Event { json: Some(json.as_str()).filter(|_| dice.is(70)), ..event };
             let expected = evaluate(&plain, &event);
             // The second time, its keys and values were seen before.
             for _ in 0..2 {

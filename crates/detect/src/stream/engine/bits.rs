@@ -7,6 +7,7 @@ const fn place(number: u32) -> (u32, u64) {
     (number >> 6, 1 << (number & 63))
 }
 
+#[inline]
 pub(super) fn has(words: &[u64], number: u32) -> bool {
     let (word, bit) = place(number);
     words.get(to_usize(word)).is_some_and(|word| word & bit != 0)

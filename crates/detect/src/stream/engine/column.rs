@@ -43,6 +43,8 @@ pub(super) struct Column {
     needs_text: bool,
     /// Whether nothing is asked but a few literals that do not have [`BETWEEN`].
     is_few: bool,
+    /// These literals as JSON has them, if it has them in one way.
+    in_json: Option<Few>,
 }
 
 /// What a value may contain.
@@ -90,6 +92,8 @@ pub(super) struct Texts {
     pub(super) lower: String,
     /// All texts of an event, for [`Column::search_all`].
     pub(super) all: String,
+    /// The event's JSON, for [`Column::may_hold_in`].
+    pub(super) json: Vec<u8>,
 }
 
 /// Stands behind each of many texts. What is looked for in many at once does not have it.
@@ -132,6 +136,7 @@ impl Draft {
         let mut contains = contains.collect::<Vec<(String, Predicate)>>();
         // The order of a map is no order; the table is the same for the same rules.
         contains.sort_unstable();
+        let in_json = Few::in_json(&contains);
         let contains = Literals::new(&contains);
         let asks_whole = !self.exact.is_empty()
             || !self.prefixes.is_empty()
@@ -141,6 +146,7 @@ impl Draft {
             && !asks_whole
             && self.numbers.is_empty()
             && self.has_value.or(self.is_object).or(self.has_long_s).is_none();
+        let in_json = in_json.filter(|_| is_few);
         let needs_lower = asks_whole || matches!(contains, Literals::Few(_));
         Column {
             has_value: self.has_value,
@@ -156,6 +162,7 @@ impl Draft {
             exact: self.exact,
             contains,
             is_few,
+            in_json,
         }
     }
 }
@@ -243,6 +250,15 @@ impl Column {
     /// into at once, [`Self::search_all`].
     pub(super) const fn is_few(&self) -> bool {
         self.is_few
+    }
+
+    /// Whether any predicate may hold for a text of an event whose JSON this is, made ready by
+    /// [`fold_json`](super::few::fold_json).
+    pub(super) fn may_hold_in(&self, json: &[u8]) -> bool {
+        let Some(in_json) = &self.in_json else { return true };
+        let mut may_hold = false;
+        in_json.scan(json, &mut |_| may_hold = true);
+        may_hold
     }
 
     /// Names the predicates that hold for any text, all of them in lower case with [`BETWEEN`]

@@ -7,11 +7,13 @@ use base::{Match, Value};
 use super::{
     bits,
     column::{BETWEEN, Column, Predicate, Texts, spell},
+    few::fold_json,
     memo::Remembered,
     program::{Node, NodeId, Program, Slow, to_usize},
     route::Signature,
     scratch::State,
     view::View,
+    watch::Watchers,
 };
 use crate::{
     rule::{Rule, Shared},
@@ -32,6 +34,16 @@ use crate::{
 /// fails (it takes a number for a text) is not true either, and its author is to be told.
 const EXPRESSIONS_EVERY: u64 = 1024;
 
+/// What is looked at before any rule asks.
+pub(super) struct Looks<'s> {
+    pub(super) signature: &'s Signature,
+    pub(super) watchers: &'s Watchers,
+    /// The fields, as a set.
+    pub(super) slots: &'s [u64],
+    /// What the shapes answered for them.
+    pub(super) asked: [usize; 2],
+}
+
 /// An event under evaluation.
 pub(super) struct Evaluation<'s, 'e> {
     pub(super) view: View<'s, 'e>,
@@ -39,16 +51,15 @@ pub(super) struct Evaluation<'s, 'e> {
 }
 
 impl<'e> Evaluation<'_, 'e> {
-    /// `asked` is what the shapes answered for the signature.
     pub(super) fn run(
         mut self,
-        (signature, asked): (&Signature, [usize; 2]),
+        looks: &Looks<'_>,
         rules: &[Arc<Rule>],
         failures: &Failures,
         matches: &mut Vec<Match>,
     ) {
-        self.scan(signature, asked);
-        self.gather(signature);
+        self.scan(looks);
+        self.gather(looks);
         let View { source, event, .. } = self.view;
         let first = matches.len();
         let mut matched = Vec::new();
@@ -82,17 +93,40 @@ impl<'e> Evaluation<'_, 'e> {
     }
 
     /// Answers what rules ask of the fields that are there.
-    fn scan(&mut self, signature: &Signature, asked: [usize; 2]) {
+    fn scan(&mut self, looks: &Looks<'_>) {
         let Self { view, state } = self;
-        let is_asked = |slot| bits::has(&signature.slots, slot);
-        view.each_asked(asked, is_asked, &mut |slot, value| {
+        let is_asked = |slot| bits::has(looks.slots, slot);
+        view.each_asked(looks.asked, is_asked, &mut |slot, value| {
             let Some(column) = view.source.columns.get(to_usize(slot)) else { return };
             let at = scan_value(column, slot, value, state);
             state.remember(slot, at);
         });
-        for slot in &signature.searches {
+        for slot in &looks.signature.searches {
             self.search(*slot);
         }
+    }
+
+    #[inline]
+    fn is(&mut self, predicate: Predicate) -> bool {
+        if bits::has(&self.state.holds, predicate) {
+            return true;
+        }
+        let slot = self.view.source.watch.slot(predicate);
+        bits::has(&self.state.unseen, slot) && self.is_late(slot, predicate)
+    }
+
+    /// Answers what rules ask of a field that was not looked at yet.
+    #[inline(never)]
+    fn is_late(&mut self, slot: u32, predicate: Predicate) -> bool {
+        let state = &mut *self.state;
+        bits::remove(&mut state.unseen, slot);
+        let Some(column) = self.view.source.columns.get(to_usize(slot)) else { return false };
+        self.view.any(slot, &mut |value| {
+            let at = scan_value(column, slot, value, state);
+            state.remember(slot, at);
+            false
+        });
+        bits::has(&state.holds, predicate)
     }
 
     /// Answers what rules ask of all strings of the event.
@@ -104,10 +138,17 @@ impl<'e> Evaluation<'_, 'e> {
         let Some(column) = self.view.source.columns.get(to_usize(slot)) else { return };
         let mut texts = std::mem::take(&mut self.state.texts);
         if column.is_few() {
-            if !std::mem::replace(&mut self.state.is_gathered, true) {
-                gather_texts(self.view, &mut texts.all);
+            let (event, json) = (self.view.event, &mut texts.json);
+            let has_json = self.state.has_json;
+            let has_json =
+                has_json.unwrap_or_else(|| event.json.is_some_and(|text| fold_json(text, json)));
+            self.state.has_json = Some(has_json);
+            if !has_json || column.may_hold_in(json) {
+                if !std::mem::replace(&mut self.state.is_gathered, true) {
+                    gather_texts(self.view, &mut texts.all);
+                }
+                column.search_all(&texts.all, &mut |predicate| self.state.hold(predicate));
             }
-            column.search_all(&texts.all, &mut |predicate| self.state.hold(predicate));
         } else {
             let state = &mut *self.state;
             let mut hold = |predicate| state.hold(predicate);
@@ -120,9 +161,9 @@ impl<'e> Evaluation<'_, 'e> {
     }
 
     /// Gathers the rules that may hold.
-    fn gather(&mut self, signature: &Signature) {
+    fn gather(&mut self, looks: &Looks<'_>) {
+        let Looks { signature, watchers, .. } = looks;
         let state = &mut *self.state;
-        let watchers = self.view.source.watch.watchers();
         for predicate in &state.held {
             for (group, runs) in watchers.of(*predicate) {
                 if bits::has(&signature.groups, group) {
@@ -139,16 +180,15 @@ impl<'e> Evaluation<'_, 'e> {
     #[inline]
     fn holds(&mut self, id: NodeId) -> bool {
         let programs = &self.view.source.programs;
-        let holds = &self.state.holds;
         // Nearly all nodes are bits, and cost no call.
         match programs.node(id) {
             None => false,
-            Some(Node::Is(predicate)) => bits::has(holds, predicate),
+            Some(Node::Is(predicate)) => self.is(predicate),
             Some(Node::AnyOf(span)) => {
-                programs.predicates(span).iter().any(|predicate| bits::has(holds, *predicate))
+                programs.predicates(span).iter().any(|predicate| self.is(*predicate))
             }
             Some(Node::AllOf(span)) => {
-                programs.predicates(span).iter().all(|predicate| bits::has(holds, *predicate))
+                programs.predicates(span).iter().all(|predicate| self.is(*predicate))
             }
             Some(node) => self.node_holds(node),
         }
@@ -195,7 +235,7 @@ impl<'e> Evaluation<'_, 'e> {
             self.search(slow.slot);
         }
         let gate = self.view.source.programs.predicates(slow.gate);
-        if !gate.iter().any(|predicate| bits::has(&self.state.holds, *predicate)) {
+        if !gate.iter().any(|predicate| self.is(*predicate)) {
             return false;
         }
         if let Some(Some(known)) = self.state.slow.get(to_usize(id)) {

@@ -4,9 +4,11 @@
 //! `aho-corasick`; where one is found, the literals with this piece are compared. The piece is the
 //! one whose bytes are rarest in logs, so that hardly anything is compared in vain.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use aho_corasick::{Span, packed::Searcher};
+use base::event::write_json_text;
+use memchr::memmem::Finder;
 
 /// As many pieces as the vector search takes.
 const LITERALS_MAX: usize = 64;
@@ -58,6 +60,24 @@ impl Few {
         Some(Self { searcher: config.build()?, pieces })
     }
 
+    /// Prepares literals to be looked for in JSON that [`fold_json`] made ready, as they are there;
+    /// `None` if they may be written otherwise, too.
+    pub(super) fn in_json(literals: &[(String, u32)]) -> Option<Self> {
+        // A slash may have a backslash before it.
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'/';
+        if !literals.iter().all(|(text, _)| text.bytes().all(is_plain)) {
+            return None;
+        }
+        let folded = literals.iter().map(|(text, id)| {
+            let mut json = String::new();
+            write_json_text(text, &mut json);
+            let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+            let folded = inner?.bytes().map(|byte| char::from(fold(byte))).collect();
+            Some((folded, *id))
+        });
+        Self::new(&folded.collect::<Option<Vec<_>>>()?)
+    }
+
     /// Whether this character is in any literal.
     pub(super) fn has(&self, char: char) -> bool {
         let mut buffer = [0; 4];
@@ -66,8 +86,8 @@ impl Few {
         texts.any(|text| text.windows(char.len()).any(|part| part == char))
     }
 
-    /// Calls `found` with the id of each literal that the text in lower case contains, perhaps
-    /// repeatedly.
+    /// Calls `found` with the id of each literal that the text contains, perhaps repeatedly; both
+    /// are in lower case.
     pub(super) fn scan(&self, text: &[u8], found: &mut impl FnMut(u32)) {
         let mut span = Span { start: 0, end: text.len() };
         while let Some(piece) = self.searcher.find_in(text, span) {
@@ -85,6 +105,31 @@ impl Few {
     }
 }
 
+/// Makes JSON ready for [`Few::in_json`]: upper case becomes lower case, and some other characters
+/// become one another. Answers whether that can be: not where characters are spelled by their
+/// numbers, or are no ASCII but become ASCII in lower case.
+pub(super) fn fold_json(json: &str, folded: &mut Vec<u8>) -> bool {
+    static NUMBERED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\\u"));
+    /// All there are: the sign for kelvin, and the I with a dot.
+    static OTHERS: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| ["\u{212a}", "\u{130}"].map(Finder::new));
+    let json = json.as_bytes();
+    folded.clear();
+    folded.extend(json.iter().map(|byte| fold(*byte)));
+    // A backslash behind another one is no beginning of an escape.
+    let is_escape = |at: usize| {
+        let before = json.get(..at).unwrap_or_default();
+        before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+    };
+    let has_others = || OTHERS.iter().any(|finder| finder.find(json).is_some());
+    !NUMBERED.find_iter(json).any(is_escape) && (folded.is_ascii() || !has_others())
+}
+
+/// The same for upper and lower case.
+const fn fold(byte: u8) -> u8 {
+    byte | 0x20
+}
+
 /// How rare bytes are, all together.
 fn rarity(bytes: &[u8]) -> usize {
     let of_byte = |byte: &u8| {
@@ -92,4 +137,57 @@ fn rarity(bytes: &[u8]) -> usize {
         place.unwrap_or(2 * FREQUENT.len())
     };
     bytes.iter().map(of_byte).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigma::text::lower;
+
+    const PIECES: [&str; 16] = [
+        "abcd", "K", "k", "\u{212a}", "\u{130}", "i\u{307}", "\\", "\\u", "u0041", "\"", "/", "\n",
+        "É", ":", "|", "ABCD",
+    ];
+
+    fn text(roll: &mut impl FnMut() -> usize) -> String {
+        (0..1 + roll() % 6).map(|_| *PIECES.get(roll() % PIECES.len()).unwrap()).collect()
+    }
+
+    /// As a source may write it.
+    fn written(text: &str, roll: &mut impl FnMut() -> usize) -> String {
+        let mut json = String::new();
+        write_json_text(text, &mut json);
+        match roll() % 4 {
+            0 => json.replace('/', "\\/"),
+            1 => json.replace('k', "\\u006b"),
+            _ => json,
+        }
+    }
+
+    #[test]
+    fn what_texts_hold_is_found_in_their_json() {
+        let mut number = 1_u64;
+        let mut roll = || {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(number >> 40).unwrap()
+        };
+        let (mut held, mut searched) = (0, 0);
+        for _ in 0..60_000 {
+            let literal = lower(&text(&mut roll));
+            let Some(few) = Few::in_json(&[(literal.clone(), 0)]) else { continue };
+            let text = text(&mut roll) + &text(&mut roll);
+            let json = written(&text, &mut roll);
+            let mut folded = Vec::new();
+            if !fold_json(&json, &mut folded) {
+                continue;
+            }
+            searched += 1;
+            let mut is_found = false;
+            few.scan(&folded, &mut |_| is_found = true);
+            let holds = lower(&text).contains(&literal);
+            assert!(is_found || !holds, "{literal:?} in {json}");
+            held += usize::from(holds);
+        }
+        assert!(held > 300 && searched > 4_000, "{held} of {searched}");
+    }
 }

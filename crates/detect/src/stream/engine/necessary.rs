@@ -5,6 +5,7 @@
 //! rule of these alone always runs.
 
 use super::{
+    bits,
     column::Predicate,
     compile::About,
     program::{Node, NodeId, Programs, to_usize},
@@ -24,7 +25,7 @@ const GUESS_WEIGHT: f32 = 4.0;
 pub(super) struct Clause {
     pub(super) predicates: Vec<Predicate>,
     /// How many evaluations the set is expected to cause.
-    cost: f32,
+    pub(super) cost: f32,
 }
 
 /// Finds the sets.
@@ -36,6 +37,8 @@ pub(super) struct Necessary<'p> {
     pub(super) anywhere: u32,
     /// What held how often, if that is known.
     pub(super) counts: Option<&'p Counts>,
+    /// The fields that no set is to ask for.
+    pub(super) banned: Vec<u64>,
 }
 
 /// In how many events predicates held.
@@ -43,28 +46,39 @@ pub(super) struct Necessary<'p> {
 pub(super) struct Counts {
     events: u32,
     by_predicate: Vec<u32>,
+    /// In how many there was a field.
+    by_slot: Vec<u32>,
 }
 
 impl Counts {
-    /// Of so many predicates.
-    pub(super) fn new(predicates: usize) -> Self {
-        Self { events: 0, by_predicate: vec![0; predicates] }
+    /// Of so many predicates and fields.
+    pub(super) fn new(predicates: usize, slots: usize) -> Self {
+        Self { events: 0, by_predicate: vec![0; predicates], by_slot: vec![0; slots] }
     }
 
-    /// Counts an event with the predicates that hold.
-    pub(super) fn add(&mut self, held: &[Predicate]) {
+    /// Counts an event with the predicates that hold and the fields that are there.
+    pub(super) fn add(&mut self, held: &[Predicate], present: impl Iterator<Item = u32>) {
         self.events = self.events.saturating_add(1);
-        for predicate in held {
-            if let Some(count) = self.by_predicate.get_mut(to_usize(*predicate)) {
-                *count = count.saturating_add(1);
-            }
-        }
+        held.iter().for_each(|predicate| count(&mut self.by_predicate, *predicate));
+        present.for_each(|slot| count(&mut self.by_slot, slot));
+    }
+
+    /// In which part of the events a field was.
+    pub(super) fn presence(&self, slot: u32) -> f32 {
+        let count = self.by_slot.get(to_usize(slot)).copied().unwrap_or_default();
+        float(count) / float(self.events.max(1))
     }
 
     /// How often a predicate is to be expected for which `guess` was the guess.
     fn expect(&self, predicate: Predicate, guess: f32) -> f32 {
         let count = self.by_predicate.get(to_usize(predicate)).copied().unwrap_or_default();
         (float(count) + GUESS_WEIGHT * guess) / (float(self.events) + GUESS_WEIGHT)
+    }
+}
+
+fn count(counts: &mut [u32], number: u32) {
+    if let Some(count) = counts.get_mut(to_usize(number)) {
+        *count = count.saturating_add(1);
     }
 }
 
@@ -113,7 +127,7 @@ impl Necessary<'_> {
         }
     }
 
-    fn clause(&self, mut predicates: Vec<Predicate>) -> Clause {
+    pub(super) fn clause(&self, mut predicates: Vec<Predicate>) -> Clause {
         predicates.sort_unstable();
         predicates.dedup();
         let cost = predicates.iter().map(|predicate| self.cost(*predicate)).sum();
@@ -122,6 +136,9 @@ impl Necessary<'_> {
 
     fn cost(&self, predicate: Predicate) -> f32 {
         let Some(about) = self.predicates.get(to_usize(predicate)) else { return f32::MAX };
+        if bits::has(&self.banned, about.slot) {
+            return f32::MAX;
+        }
         // What many rules ask for is what logs are full of.
         let uses = u16::try_from(about.uses).unwrap_or(u16::MAX);
         let guess = about.likelihood * (1.0 + f32::from(uses) / 4.0);
@@ -132,6 +149,16 @@ impl Necessary<'_> {
     /// The field of a predicate.
     pub(super) fn slot(&self, predicate: Predicate) -> Option<u32> {
         self.predicates.get(to_usize(predicate)).map(|about| about.slot)
+    }
+
+    /// The fields that a set asks for.
+    pub(super) fn slots(&self, clause: &Clause) -> impl Iterator<Item = u32> {
+        clause.predicates.iter().filter_map(|predicate| self.slot(*predicate))
+    }
+
+    /// Whether a set asks for all strings of an event.
+    pub(super) fn is_searched(&self, clause: &Clause) -> bool {
+        clause.predicates.iter().any(|predicate| self.is_anywhere(*predicate))
     }
 
     /// Whether a predicate is about all strings of an event.

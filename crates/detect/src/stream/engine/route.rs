@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::{bits, program::to_u32};
+use super::{bits, program::to_u32, watch::Watchers};
 use crate::stream::plan::Plan;
 
 /// How many signatures a thread remembers for one log source. Events that others write decide how
@@ -60,7 +60,12 @@ pub(super) struct Signature {
     pub(super) groups: Vec<u64>,
     pub(super) open: Vec<u32>,
     pub(super) expressions: Vec<u32>,
+    /// The fields that the rules ask for.
     pub(super) slots: Vec<u64>,
+    /// Those of them that a rule waits for.
+    pub(super) watched: Vec<u64>,
+    /// The others: they are looked at only if a rule comes to ask.
+    pub(super) unwatched: Vec<u64>,
     pub(super) searches: Vec<u32>,
 }
 
@@ -70,6 +75,8 @@ static NOTHING: Signature = Signature {
     open: Vec::new(),
     expressions: Vec::new(),
     slots: Vec::new(),
+    watched: Vec::new(),
+    unwatched: Vec::new(),
     searches: Vec::new(),
 };
 
@@ -80,6 +87,8 @@ pub(super) struct Signatures {
     all: Vec<Signature>,
     /// How many there ever were.
     count: u64,
+    /// What rules wait for has changed so often.
+    stage: usize,
 }
 
 impl Router {
@@ -112,7 +121,7 @@ impl Router {
         Self { groups: groups.collect(), fields, tests: plan.tests().len() }
     }
 
-    fn signature(&self, tests: &[u64]) -> Signature {
+    fn signature(&self, tests: &[u64], watchers: &Watchers) -> Signature {
         let mut signature = Signature::default();
         for (index, group) in self.groups.iter().enumerate() {
             let holds = |condition: &Vec<u32>| condition.iter().all(|test| bits::has(tests, *test));
@@ -123,23 +132,36 @@ impl Router {
             signature.open.extend_from_slice(&group.open);
             signature.expressions.extend_from_slice(&group.expressions);
             bits::add_all(&mut signature.slots, &group.slots);
+            bits::add_all(&mut signature.watched, watchers.slots(index));
             signature.searches.extend(group.search);
         }
+        let watched = signature.watched.iter().copied().chain(std::iter::repeat(0));
+        signature.unwatched =
+            signature.slots.iter().zip(watched).map(|(all, w)| all & !w).collect();
         signature
     }
 }
 
 impl Signatures {
-    /// What runs on events that pass these tests.
-    pub(super) fn get(&mut self, router: &Router, tests: &[u64]) -> &Signature {
+    /// What runs on events that pass these tests, by what rules wait for at this stage.
+    pub(super) fn get(
+        &mut self,
+        router: &Router,
+        tests: &[u64],
+        (stage, watchers): (usize, &Watchers),
+    ) -> &Signature {
+        if self.stage != stage {
+            *self = Self { count: self.count, stage, ..Self::default() };
+        }
         let index = match self.by_tests.get(tests) {
             Some(known) => *known,
             None => {
                 if self.all.len() >= SIGNATURES_MAX {
-                    *self = Self { count: self.count, ..Self::default() };
+                    *self = Self { count: self.count, stage, ..Self::default() };
                 }
                 self.count += 1;
-                self.all.push(Signature { number: self.count, ..router.signature(tests) });
+                let signature = router.signature(tests, watchers);
+                self.all.push(Signature { number: self.count, ..signature });
                 self.by_tests.insert(tests.into(), self.all.len() - 1);
                 self.all.len() - 1
             }

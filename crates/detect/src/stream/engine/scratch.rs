@@ -42,6 +42,8 @@ pub(super) struct State {
     /// The predicates that hold, as a set and as a list.
     pub(super) holds: Vec<u64>,
     pub(super) held: Vec<Predicate>,
+    /// The fields that rules may ask for and that were not looked at, as a set.
+    pub(super) unseen: Vec<u64>,
     /// What slow tests came to.
     pub(super) slow: Vec<Option<bool>>,
     pub(super) slow_known: Vec<u32>,
@@ -54,6 +56,8 @@ pub(super) struct State {
     pub(super) searched: Vec<u32>,
     /// Whether the texts of all strings were put together.
     pub(super) is_gathered: bool,
+    /// Whether the event's JSON can be searched in their stead, once that was looked at.
+    pub(super) has_json: Option<bool>,
     /// How often predicates held.
     pub(super) counts: Counts,
     /// How many events there were before.
@@ -76,7 +80,7 @@ impl Scratch {
             memo: Memo::new(sizes.slots),
             remembered: vec![(u64::MAX, None); sizes.slots],
             holds: vec![0; bits::room(sizes.predicates)],
-            counts: Counts::new(sizes.predicates),
+            counts: Counts::new(sizes.predicates, sizes.slots),
             slow: vec![None; sizes.slow],
             candidates: vec![0; bits::room(sizes.rules)],
             route: vec![0; bits::room(sizes.tests)],
@@ -108,6 +112,12 @@ impl State {
         }
     }
 
+    /// The fields of the event that were looked at.
+    pub(super) fn seen(&self) -> impl Iterator<Item = u32> {
+        let events = (0_u32..).zip(&self.remembered);
+        events.filter(|(_, (event, _))| *event == self.events).map(|(slot, _)| slot)
+    }
+
     /// Forgets the event.
     pub(super) fn clear(&mut self) {
         for predicate in self.held.drain(..) {
@@ -120,6 +130,7 @@ impl State {
         }
         self.route.fill(0);
         self.is_gathered = false;
+        self.has_json = None;
         self.events += 1;
         self.searched.clear();
     }

@@ -14,7 +14,7 @@ use super::{
     bits,
     column::Column,
     compile::Compiler,
-    evaluate::{Evaluation, route},
+    evaluate::{Evaluation, Looks, route},
     keys::Keys,
     memo::Remembering,
     necessary::Counts,
@@ -116,21 +116,30 @@ impl Source {
             let own = own.get(&event.fields, &self.keys);
             let normalized = normalized.get(&event.normalized, &self.keys);
             route(View { source: self, event, shapes: [own, normalized] }, state);
-            let signature = signatures.get(&self.router, &state.route);
-            let is_asked = |slot| bits::has(&signature.slots, slot) && self.asks(slot);
-            let asked =
-                [&mut *own, &mut *normalized].map(|shape| shape.asked(signature.number, is_asked));
+            let watchers = self.watch.watchers();
+            let signature = signatures.get(&self.router, &state.route, watchers);
+            let is_counted = Watch::is_counted(state.events);
+            let looked_at = if is_counted { &signature.slots } else { &signature.watched };
+            let is_asked = |slot| bits::has(looked_at, slot) && self.asks(slot);
+            let number = signature.number * 2 + u64::from(is_counted);
+            let asked = [&mut *own, &mut *normalized].map(|shape| shape.asked(number, is_asked));
+            let unseen = if is_counted { &[][..] } else { &signature.unwatched };
+            state.unseen.clear();
+            state.unseen.extend_from_slice(unseen);
             let view = View { source: self, event, shapes: [own, normalized] };
-            Evaluation { view, state }.run((signature, asked), rules, failures, matches);
+            let (_, watchers) = watchers;
+            let looks = Looks { signature, watchers, slots: looked_at, asked };
+            Evaluation { view, state }.run(&looks, rules, failures, matches);
             self.learn(state);
             state.clear();
         });
     }
 
     fn learn(&self, state: &mut State) {
-        let State { events, held, counts, .. } = state;
+        let mut counts = std::mem::take(&mut state.counts);
         let choose = |counts: &Counts| self.watch.choose(&self.runs, &self.programs, counts);
-        self.watch.learn(*events, held, counts, choose);
+        self.watch.learn(state.events, (&state.held, state.seen()), &mut counts, choose);
+        state.counts = counts;
     }
 
     /// Whether anything is asked of the values of a field.
