@@ -61,6 +61,10 @@ pub(crate) struct Settings {
     /// more says how many were held back; their events are stored all the same.
     #[serde(default = "rule_matches")]
     pub(crate) rule_matches_per_hour_max: u64,
+    /// How many bytes of data files the query of a lookup table may read each time it is run. One that may
+    /// read more is told of and not begun; its table stays as it was, and others go on.
+    #[serde(default = "rule_query_bytes")]
+    pub(crate) rule_query_bytes_max: u64,
     /// Who is told of alerts.
     #[serde(default)]
     pub(crate) receivers: Vec<Receiver>,
@@ -145,6 +149,10 @@ impl Collect {
             if self.notifications.is_some() { base::limits::ANNOUNCED_LIST_SECONDS } else { 1 };
         self.poll_seconds.unwrap_or(default)
     }
+}
+
+const fn rule_query_bytes() -> u64 {
+    base::limits::RULE_QUERY_BYTES_MAX
 }
 
 const fn five() -> u64 {
@@ -393,6 +401,10 @@ impl Settings {
         if self.rule_matches_per_hour_max == 0 {
             let help = "write how many may become alerts, or leave it out";
             return wrong("`rule_matches_per_hour_max` can't be 0".into(), help);
+        }
+        if self.rule_query_bytes_max == 0 {
+            let help = "write how many bytes a query may read, or leave it out";
+            return wrong("`rule_query_bytes_max` can't be 0".into(), help);
         }
         for token in &self.ingest.tokens {
             let is_none =

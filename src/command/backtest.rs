@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use base::{Clock as _, Problem, SystemClock, Timestamp};
+use base::{Clock as _, Problem, SystemClock, Timestamp, limits};
 use vet::Backtest;
 
 use crate::{
@@ -29,6 +29,10 @@ pub(crate) struct Args {
     #[arg(long, value_parser = query::duration)]
     last: Option<std::time::Duration>,
 
+    /// How many bytes of data files it may read.
+    #[arg(long, value_name = "BYTES", default_value_t = limits::QUERY_BYTES_MAX)]
+    bytes_max: u64,
+
     /// How many alerts are listed.
     #[arg(long, default_value_t = 20)]
     alerts: usize,
@@ -52,12 +56,14 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
         return Ok(crate::FILES);
     }
     let lake = host.lake()?;
-    for (_, report) in serve::refresh_lookups(&lake, &whole.lookups, SystemClock.now()).await? {
+    let (now, most) = (SystemClock.now(), host.settings.rule_query_bytes_max);
+    for (_, report) in serve::refresh_lookups(&lake, &whole.lookups, now, most).await? {
         output::problem(&report, output);
     }
     let mut progress = Progress::new("events", 0);
     let mut told = |table: &str, done, total| progress.at(table, done, total);
-    let done = serve::backtest(lake, trial, range, &SystemClock, &mut told).await;
+    let asked = serve::BacktestRange { range, bytes_max: args.bytes_max };
+    let done = serve::backtest(lake, trial, asked, &SystemClock, &mut told).await;
     progress.clear();
     let (outcome, spent) = done?;
     match output {

@@ -177,7 +177,8 @@ async fn engine_of(
         return Ok(engine);
     }
     let project = host.project();
-    for (_, report) in serve::refresh_lookups(&lake, &project.lookups, SystemClock.now()).await? {
+    let (now, most) = (SystemClock.now(), host.settings.rule_query_bytes_max);
+    for (_, report) in serve::refresh_lookups(&lake, &project.lookups, now, most).await? {
         output::problem(&report, output);
     }
     Ok(engine.with_lookups(Arc::new(serve::Asked(Arc::clone(&project.lookups)))))

@@ -135,6 +135,7 @@ impl Host {
             maintenance: self.settings.maintenance.maintenance(&self.settings.retention),
             health: self.settings.health.health(),
             rule_matches_per_hour_max: self.settings.rule_matches_per_hour_max,
+            rule_query_bytes_max: self.settings.rule_query_bytes_max,
             clock: Arc::clone(&self.clock),
             observer,
             once: false,

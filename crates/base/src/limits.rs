@@ -93,6 +93,10 @@ pub const BATCH_SILENT_MATCHES_MAX: usize = 200_000;
 /// stores and sends.
 pub const RULE_MATCHES_PER_HOUR_MAX: u64 = 10_000;
 
+/// How many bytes of data files the query of one lookup table may read each time it is run, where the
+/// settings do not say: a minute of reading, as it is repeated every few minutes with nobody looking.
+pub const RULE_QUERY_BYTES_MAX: u64 = 32 << 30;
+
 /// For how many rules and hours a batch hands on to the next how often they matched: some 20 KiB in its
 /// manifest. A rule in the stream takes one or two.
 pub const RULE_HOURS_MAX: usize = 256;

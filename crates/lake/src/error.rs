@@ -2,6 +2,9 @@
 
 use base::{Code, Explain, Place};
 
+/// The code of [`LakeError::Unavailable`]: what may go well the next time.
+pub const UNAVAILABLE: Code = Code("DAB0501");
+
 /// An error of the lake.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -107,7 +110,7 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 impl Explain for LakeError {
     fn code(&self) -> Code {
         Code(match self {
-            Self::Unavailable { .. } => "DAB0501",
+            Self::Unavailable { .. } => UNAVAILABLE.0,
             Self::Conflict { .. } => "DAB0502",
             Self::Corrupt { .. } => "DAB0503",
             Self::InUse { .. } => "DAB0504",

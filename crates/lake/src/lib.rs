@@ -23,5 +23,5 @@ mod store;
 pub mod table;
 pub mod write;
 
-pub use error::LakeError;
+pub use error::{LakeError, UNAVAILABLE};
 pub use store::{Lake, WriteLock};

@@ -128,6 +128,7 @@ impl Table {
     pub async fn last_commit_of(&self, app: &str) -> Result<Option<i64>, LakeError> {
         let mut state = self.state.lock().await;
         self.refresh(&mut state).await?;
+        self.check_newest(state.as_ref()).await?;
         self.transaction_version(state.as_ref(), app).await
     }
 
@@ -236,6 +237,21 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Makes sure that the log was not listed without its newest commit: whoever goes on from an older one
+    /// would write a batch anew that is committed already. The commit is asked for by its name, which no
+    /// list is needed for.
+    async fn check_newest(&self, state: Option<&DeltaTable>) -> Result<(), LakeError> {
+        let next = state.map(|table| self.version(table)).transpose()?.map_or(0, |last| last + 1);
+        let commit = self.root.clone().join("_delta_log").join(format!("{next:020}.json"));
+        match self.store.head(&commit).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Ok(_) => {
+                Err(LakeError::read(&commit, "the store lists its objects without the newest"))
+            }
+            Err(error) => Err(LakeError::read(&commit, error)),
+        }
     }
 
     async fn exists(&self) -> Result<bool, LakeError> {

@@ -13,25 +13,36 @@ use vet::{Backtest, Outcome, Spent, TableReads};
 
 use crate::{ALERTS_TABLE, MATCHES_TABLE};
 
+/// What of the lake a backtest reads.
+#[derive(Debug, Clone, Copy)]
+pub struct BacktestRange {
+    /// Events from when to when.
+    pub range: TimeRange,
+    /// How many bytes of data files at most, over all tables.
+    pub bytes_max: u64,
+}
+
 /// Runs the rules on trial over the events of the range. `progress` is told of each table how many of
 /// its events were read, and how many there are.
 ///
 /// # Errors
 ///
-/// If the lake can't be read, or has none of the tables that are to be read.
+/// If the lake can't be read, has none of the tables that are to be read, or more was read than may be.
 pub async fn backtest(
     lake: Arc<Lake>,
     mut backtest: Backtest,
-    range: TimeRange,
+    asked: BacktestRange,
     clock: &dyn Clock,
     progress: &mut (dyn FnMut(&str, u64, u64) + Send),
 ) -> Result<(Outcome, Spent), Problem> {
     let started = clock.monotonic();
     let mut spent = Spent::default();
-    let scans = scans(&lake, backtest.tables(), range).await?;
-    let engine = Engine::new(lake, QuerySettings::default());
+    let scans = scans(&lake, backtest.tables(), asked.range).await?;
     let mut is_cut = false;
     for scan in &scans {
+        let bytes_max = asked.bytes_max.saturating_sub(spent.bytes);
+        let settings = QuerySettings { bytes_max, ..QuerySettings::default() };
+        let engine = Engine::new(Arc::clone(&lake) as _, settings);
         let is_whole = scan.fields.is_none();
         let mut each = |event: StoredEvent<'_>| {
             let taken = look(&mut backtest, event, is_whole);

@@ -110,18 +110,23 @@ pub(crate) async fn run(
         sorted.resume(last.as_ref()).await?;
     }
     let mut stop = this.lane.stages.stop.clone();
+    let mut tries = 0;
     loop {
         match this.round().await {
-            Ok(()) => {}
+            Ok(()) => tries = 0,
             // Another source of the same table was faster. One of them always goes on, so that this
             // ends, and a one-shot run has nobody who would come back to it.
             Err(NotCommitted::MakeAgain) => {
-                this.start_over().await?;
+                this.start_over(&mut tries).await?;
                 if !stop.is_stopped() {
                     continue;
                 }
             }
-            Err(NotCommitted::Problem(problem)) => return Err(problem),
+            Err(NotCommitted::Problem(problem)) => {
+                this.lane.wait_for_store(&mut tries, problem).await?;
+                this.start_over(&mut tries).await?;
+                continue;
+            }
         }
         if this.lane.stages.once || stop.is_stopped() {
             return Ok(());
@@ -181,8 +186,17 @@ impl BucketLane {
         }
     }
 
-    /// Goes back to the last checkpoint.
-    async fn start_over(&mut self) -> Result<(), Problem> {
+    /// Goes back to the last checkpoint, as soon as the store is there.
+    async fn start_over(&mut self, tries: &mut u32) -> Result<(), Problem> {
+        loop {
+            match self.restore().await {
+                Ok(()) => return Ok(()),
+                Err(problem) => self.lane.wait_for_store(tries, problem).await?,
+            }
+        }
+    }
+
+    async fn restore(&mut self) -> Result<(), Problem> {
         (self.session, self.batcher) = (None, None);
         let last = self.lane.resume().await?;
         self.source = open(&self.lane, &self.spec, last.as_ref())?;

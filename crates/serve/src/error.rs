@@ -97,6 +97,8 @@ pub enum ServeError {
         table: String,
         /// Why.
         reason: String,
+        /// What to do, where more is known than that.
+        help: Option<String>,
     },
     /// The raw bytes that a batch was made of are no longer all there.
     #[error(
@@ -188,6 +190,7 @@ impl Explain for ServeError {
             Self::CorrelationState { .. } => {
                 "look at what wrote there; correlations count again from now on".into()
             }
+            Self::LookupQuery { help: Some(help), .. } => help.clone(),
             Self::LookupQuery { .. } => {
                 "try the query with `dab sql`; until it runs, the table stays as it was".into()
             }

@@ -1,6 +1,11 @@
 //! One source on its way into the lake: batches, in order, each exactly once.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use arrow::datatypes::{DataType, Fields};
 use base::{Clock, Problem, Report, fault, limits};
@@ -49,6 +54,8 @@ pub(crate) struct Stages {
     pub(crate) budget: Arc<Budget>,
     /// How many matches of a rule become alerts, for each source and hour of event time.
     pub(crate) rule_matches_per_hour_max: u64,
+    /// How many bytes the query of a lookup table may read.
+    pub(crate) rule_query_bytes_max: u64,
     pub(crate) stop: Stop,
     /// Read what is there, then end.
     pub(crate) once: bool,
@@ -242,8 +249,13 @@ impl Lane {
     /// Stages and commits, again and again while the store is away.
     async fn write(&self, batch: &mut Batch, commit: Commit) -> Result<(), NotCommitted> {
         let mut tries = 0;
+        // Once: a commit that seemed to fail may have gone through, and what it made true is not written
+        // over, as a write that is torn would then break it.
+        let mut is_staged = false;
         loop {
-            let done = match self.stages.lake.stage(batch).await {
+            let staged = if is_staged { Ok(()) } else { self.stages.lake.stage(batch).await };
+            is_staged = staged.is_ok();
+            let done = match staged {
                 Ok(()) => self.table.commit(&commit).await,
                 Err(error) => Err(error),
             };
@@ -304,9 +316,29 @@ impl Lane {
             return Err(NotCommitted::Problem(problem));
         }
         let pause = RETRY_PAUSE.saturating_mul(1 << (*tries - 1).min(8)).min(RETRY_PAUSE_MAX);
+        // Half of it by chance: many sources do not all come back at once.
+        let jitter = RandomState::new().build_hasher().finish() % 1000;
+        let pause = pause.mul_f64(0.5 + 0.0005 * f64::from(u32::try_from(jitter).unwrap_or(0)));
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
             () = stop.stopped() => Err(NotCommitted::Problem(problem)),
+        }
+    }
+
+    /// Waits where the store is away, however it was met: what was begun is to be begun again from the last
+    /// checkpoint. Any other problem ends the source.
+    pub(crate) async fn wait_for_store(
+        &self,
+        tries: &mut u32,
+        problem: Problem,
+    ) -> Result<(), Problem> {
+        if problem.report().code != lake::UNAVAILABLE.0 {
+            return Err(problem);
+        }
+        match self.pause(tries, problem).await {
+            Ok(()) => Ok(()),
+            Err(NotCommitted::Problem(problem)) => Err(problem),
+            Err(NotCommitted::MakeAgain) => Ok(()),
         }
     }
 

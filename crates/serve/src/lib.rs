@@ -39,7 +39,7 @@ mod tests;
 pub use alerts::{ALERTS_TABLE, MATCHES_TABLE};
 pub use api::{Ingest, IngestRoute, MixedSpec, Protocol, Secret, Token};
 pub use asked::Asked;
-pub use backtest::backtest;
+pub use backtest::{BacktestRange, backtest};
 pub use bucket_lane::{Announced, BucketSpec};
 pub use cold_replay::{ColdReplay, ColdReplayed, replay_cold};
 pub use error::ServeError;

@@ -80,6 +80,9 @@ pub struct Parts {
     /// How many matches of a rule become alerts, for each source and hour of event time; one more says
     /// that there are others. [`base::limits::RULE_MATCHES_PER_HOUR_MAX`] where nobody says.
     pub rule_matches_per_hour_max: u64,
+    /// How many bytes the query of a lookup table may read each time it is run.
+    /// [`base::limits::RULE_QUERY_BYTES_MAX`] where nobody says.
+    pub rule_query_bytes_max: u64,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who watches.
@@ -272,6 +275,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         board,
         budget: Arc::default(),
         matcher: Arc::new(Reloadable::new(parts.detections.matcher)),
+        rule_query_bytes_max: parts.rule_query_bytes_max,
         lookups: CurrentTables::new(parts.detections.lookups),
         rule_matches_per_hour_max: parts.rule_matches_per_hour_max,
         clock: parts.clock,

@@ -109,18 +109,23 @@ pub(crate) async fn run(
             () = stop.stopped() => return Ok(()),
         }
     }
+    let mut tries = 0;
     loop {
         let began = this.lane.stages.clock.monotonic();
         match this.round().await {
-            Ok(()) => {}
+            Ok(()) => tries = 0,
             // Another source of the same table was faster: from the last checkpoint, at once.
             Err(NotCommitted::MakeAgain) => {
-                this.start_over().await?;
+                this.start_over(&mut tries).await?;
                 if !stop.is_stopped() {
                     continue;
                 }
             }
-            Err(NotCommitted::Problem(problem)) => return Err(problem),
+            Err(NotCommitted::Problem(problem)) => {
+                this.lane.wait_for_store(&mut tries, problem).await?;
+                this.start_over(&mut tries).await?;
+                continue;
+            }
         }
         if this.lane.stages.once || stop.is_stopped() {
             return Ok(());
@@ -220,10 +225,19 @@ impl PullLane {
         Ok(())
     }
 
-    async fn start_over(&mut self) -> Result<(), Problem> {
+    /// Goes back to the last checkpoint, as soon as the store is there.
+    async fn start_over(&mut self, tries: &mut u32) -> Result<(), Problem> {
         self.batcher = None;
-        let last = self.lane.resume().await?;
-        self.restore(last).await
+        loop {
+            let begun = match self.lane.resume().await {
+                Ok(last) => self.restore(last).await,
+                Err(problem) => Err(problem),
+            };
+            match begun {
+                Ok(()) => return Ok(()),
+                Err(problem) => self.lane.wait_for_store(tries, problem).await?,
+            }
+        }
     }
 
     async fn round(&mut self) -> Result<(), NotCommitted> {

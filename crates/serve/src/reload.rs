@@ -5,12 +5,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::{Problem, Report, Timestamp};
+use base::{Explain as _, Problem, Report, Timestamp};
 use cel::{Refreshed, Tables};
 use detect::{Correlation, Matcher};
 use lake::{
     Lake,
-    query::{Engine, OutputFormat, QuerySettings, render},
+    query::{Engine, OutputFormat, QueryError, QuerySettings, render},
 };
 
 use crate::{
@@ -117,7 +117,8 @@ impl CurrentTables {
 /// Looks at what the tables that are due are made of, and tells of what can't be used.
 pub(crate) async fn refresh(stages: &Stages) -> Result<(), Problem> {
     let tables = stages.lookups.get();
-    for (table, report) in refresh_lookups(&stages.lake, &tables, stages.clock.now()).await? {
+    let (now, most) = (stages.clock.now(), stages.rule_query_bytes_max);
+    for (table, report) in refresh_lookups(&stages.lake, &tables, now, most).await? {
         tracing::warn!(table, problem = %report, "a lookup table stays as it was");
         let source = "lookup tables";
         stages.observer.happened(&Happening::Trouble { source, report: &report });
@@ -125,8 +126,8 @@ pub(crate) async fn refresh(stages: &Stages) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Reads the files and runs the queries of the tables that are due. Answers what is wrong with those
-/// that stay as they were.
+/// Reads the files and runs the queries of the tables that are due. A query that may read more than
+/// `query_bytes_max` is not begun. Answers what is wrong with those that stay as they were.
 ///
 /// # Errors
 ///
@@ -135,6 +136,7 @@ pub async fn refresh_lookups(
     lake: &Arc<Lake>,
     tables: &Arc<Tables>,
     now: Timestamp,
+    query_bytes_max: u64,
 ) -> Result<Vec<(String, Report)>, Problem> {
     let mut problems = Vec::new();
     let mut note = |table: String, refreshed| match refreshed {
@@ -152,7 +154,12 @@ pub async fn refresh_lookups(
     }
     let mut failed = Vec::new();
     for (table, sql) in tables.due_queries(now) {
-        let engine = Engine::new(Arc::clone(lake) as _, QuerySettings::default());
+        let settings = QuerySettings {
+            bytes_max: query_bytes_max,
+            estimate_max: Some(query_bytes_max),
+            ..QuerySettings::default()
+        };
+        let engine = Engine::new(Arc::clone(lake) as _, settings);
         match engine.sql(&sql).await {
             Ok(rows) => {
                 let of_query = Arc::clone(tables);
@@ -167,8 +174,12 @@ pub async fn refresh_lookups(
             }
             Err(error) => {
                 tables.take(&table, None, now);
-                let query =
-                    ServeError::LookupQuery { table: table.clone(), reason: error.to_string() };
+                let help = match error {
+                    QueryError::Estimated { .. } | QueryError::TooManyBytes { .. } => error.help(),
+                    _ => None,
+                };
+                let (name, reason) = (table.clone(), error.to_string());
+                let query = ServeError::LookupQuery { table: name, reason, help };
                 failed.push((table, Problem::from(query).report()));
             }
         }

@@ -24,6 +24,8 @@ use crate::{
 
 mod announced;
 mod correlations;
+mod faults;
+mod faulty;
 mod health;
 mod ledger;
 mod maintenance;
@@ -167,6 +169,7 @@ impl Building {
             maintenance: None,
             health: None,
             rule_matches_per_hour_max: self.limit,
+            rule_query_bytes_max: limits::RULE_QUERY_BYTES_MAX,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,
             once: true,

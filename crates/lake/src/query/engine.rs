@@ -65,6 +65,9 @@ pub struct QuerySettings {
     pub seconds_max: u64,
     /// How large a table may be that SQL reads without a bound on its time.
     pub unbounded_bytes_max: u64,
+    /// How many bytes it may be estimated to read; one that may read more is not begun. `None`: it is begun,
+    /// and ends when it has read [`Self::bytes_max`], which may be less as not all columns are read.
+    pub estimate_max: Option<u64>,
 }
 
 impl Default for QuerySettings {
@@ -75,6 +78,7 @@ impl Default for QuerySettings {
             bytes_max: limits::QUERY_BYTES_MAX,
             seconds_max: limits::QUERY_SECONDS_MAX,
             unbounded_bytes_max: limits::QUERY_UNBOUNDED_BYTES_MAX,
+            estimate_max: None,
         }
     }
 }
@@ -453,6 +457,10 @@ impl Engine {
         {
             return Err(QueryError::Unbounded { table, bytes });
         }
+        let bytes = report.now().bytes_estimated;
+        if let Some(limit) = self.settings.estimate_max.filter(|limit| bytes > *limit) {
+            return Err(QueryError::Estimated { bytes, limit });
+        }
         let batches = self.drain(&plan, context, report).await?;
         Ok(Rows::Table { schema, batches })
     }
@@ -490,16 +498,19 @@ impl Engine {
         Ok(batches)
     }
 
+    /// Whether so many bytes are more than a query may read.
+    pub(super) fn check_bytes(&self, bytes: u64) -> Result<(), QueryError> {
+        let limit = self.settings.bytes_max;
+        if bytes > limit { Err(QueryError::TooManyBytes { bytes, limit }) } else { Ok(()) }
+    }
+
     fn check_limits(
         &self,
         plan: &dyn ExecutionPlan,
         report: &ScanReport,
     ) -> Result<(), QueryError> {
-        let QuerySettings { bytes_max: limit, seconds_max: seconds, .. } = self.settings;
-        let bytes = report.now().bytes_read.saturating_add(bytes_scanned(plan));
-        if bytes > limit {
-            return Err(QueryError::TooManyBytes { bytes, limit });
-        }
+        let seconds = self.settings.seconds_max;
+        self.check_bytes(report.now().bytes_read.saturating_add(bytes_scanned(plan)))?;
         if report.elapsed() > Duration::from_secs(seconds) {
             return Err(QueryError::TooLong { seconds });
         }

@@ -97,6 +97,14 @@ pub enum QueryError {
         /// The limit.
         limit: u64,
     },
+    /// The query may read more than it may, so it was not begun.
+    #[error("the query would read up to {bytes} bytes; it may read {limit}")]
+    Estimated {
+        /// How many it may read, all columns of what is left by time, day and index.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The query has taken as long as it may.
     #[error("the query has run for {seconds} seconds, which is as long as it may")]
     TooLong {
@@ -183,6 +191,7 @@ impl Explain for QueryError {
             Self::TooManyBytes { .. } => "DAB0531",
             Self::TooLong { .. } => "DAB0532",
             Self::Unbounded { .. } => "DAB0533",
+            Self::Estimated { .. } => "DAB0538",
             Self::ExternalUnreadable { .. } => "DAB0534",
             Self::ExternalMalformed { .. } => "DAB0535",
             Self::ExternalTooLarge { .. } => "DAB0536",
@@ -210,6 +219,7 @@ impl Explain for QueryError {
             | Self::TooLong { .. }
             | Self::Unbounded { .. }
             | Self::ExternalClash { .. }
+            | Self::Estimated { .. }
             | Self::Failed { .. }
             | Self::EmptyRange { .. } => return None,
         };
@@ -222,6 +232,9 @@ impl Explain for QueryError {
             Self::TooManyBytes { .. } => Some(
                 "ask for a shorter time or fewer columns, or give it more with `--bytes-max`".into(),
             ),
+            Self::Estimated { .. } => {
+                Some("narrow its time, or raise `rule_query_bytes_max` in the settings".into())
+            }
             Self::TooLong { .. } => {
                 Some("ask for a shorter time, or give it more with `--seconds-max`".into())
             }

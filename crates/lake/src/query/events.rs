@@ -131,7 +131,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If the table can't be read.
+    /// If the table can't be read, or more of it was read than a query may.
     pub async fn events(
         &self,
         scan: &EventScan,
@@ -164,6 +164,7 @@ impl Engine {
         let mut stream = execute_stream(Arc::clone(&plan), context.task_ctx()).map_err(failed)?;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(failed)?;
+            self.check_bytes(bytes_scanned(plan.as_ref()))?;
             stats.events += batch.num_rows() as u64;
             let handed = reader.batch(&batch, each);
             progress(stats.events, rows);

@@ -254,7 +254,7 @@ impl Table {
         Ok(snapshot.log_data().iter().map(|file| file.object_store_path()).collect())
     }
 
-    fn version(&self, table: &DeltaTable) -> Result<u64, LakeError> {
+    pub(super) fn version(&self, table: &DeltaTable) -> Result<u64, LakeError> {
         Ok(table.snapshot().map_err(|error| self.read_error(error))?.version())
     }
 

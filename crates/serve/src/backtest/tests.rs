@@ -87,6 +87,7 @@ impl Site {
             maintenance: None,
             health: None,
             rule_matches_per_hour_max: base::limits::RULE_MATCHES_PER_HOUR_MAX,
+            rule_query_bytes_max: base::limits::RULE_QUERY_BYTES_MAX,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::new(Nobody),
             once: true,
@@ -121,8 +122,16 @@ impl Site {
 
     async fn backtest(&self, part: &Project) -> (Outcome, Spent) {
         let trial = Backtest::new(&self.project, part).unwrap();
-        let range = TimeRange::default();
-        backtest(self.lake(), trial, range, self.clock.as_ref(), &mut |_, _, _| {}).await.unwrap()
+        self.try_backtest(trial, u64::MAX).await.unwrap()
+    }
+
+    async fn try_backtest(
+        &self,
+        trial: Backtest,
+        bytes_max: u64,
+    ) -> Result<(Outcome, Spent), base::Problem> {
+        let asked = BacktestRange { range: TimeRange::default(), bytes_max };
+        backtest(self.lake(), trial, asked, self.clock.as_ref(), &mut |_, _, _| {}).await
     }
 
     /// Checks that stream and backtest agree: all rules at once, and those without a search in all
@@ -206,6 +215,9 @@ async fn the_story_is_found_again_in_the_lake() {
     }
     let names: Vec<&str> = logs.keys().copied().collect();
     assert!(site.check(&names).await > 40);
+    let trial = Backtest::new(&site.project, &site.project).unwrap();
+    let refused = site.try_backtest(trial, 1000).await.unwrap_err();
+    assert_eq!(refused.report().code, "DAB0531", "it ends when it has read too much: {refused}");
 }
 
 /// Each with a time of its own.

@@ -1,5 +1,7 @@
 //! Rules and tables that change while a pipeline runs.
 
+use cel::Lookups as _;
+
 use super::*;
 use crate::{
     DetectionSource, Detections,
@@ -201,4 +203,35 @@ async fn a_table_may_be_what_a_query_over_the_lake_answers() {
     running.building.clock.advance(Duration::from_secs(300));
     running.look().await;
     assert_eq!(running.building.told.take(), ["trouble lookup tables DAB0286"]);
+}
+
+#[tokio::test]
+async fn a_query_that_may_read_too_much_is_told_of_and_others_are_run() {
+    let building = Building::new();
+    building.log("a.json", &[event(1, "north", "open")]);
+    building.run().await;
+    let mut tables = Tables::default();
+    for (name, sql) in [
+        ("seen", "SELECT door, count(*) AS n FROM doors GROUP BY door"),
+        ("fixed", "SELECT 'south' AS door, 1 AS n"),
+    ] {
+        let spec = format!(
+            r#"{{"name": "{name}", "sql": "{sql}", "key": "door", "columns": {{"n": "n"}}}}"#
+        );
+        let spec = serde_json::from_str(&spec).unwrap();
+        tables.add(building.folder.path(), spec, building.clock.now()).unwrap();
+    }
+    let (tables, now) = (Arc::new(tables), building.clock.now());
+    let problems = crate::refresh_lookups(&building.lake(), &tables, now, 100).await.unwrap();
+    let [(name, report)] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!((name.as_str(), report.code.as_str()), ("seen", "DAB0286"));
+    assert!(report.message.contains("would read up to "), "{report}");
+    let help = "narrow its time, or raise `rule_query_bytes_max` in the settings";
+    assert_eq!(report.help.as_deref(), Some(help));
+    assert!(tables.find("fixed", "south", None).is_some(), "the others are run");
+    assert!(tables.find("seen", "north", None).is_none());
+    let later = now.plus(Duration::from_secs(300));
+    let problems = crate::refresh_lookups(&building.lake(), &tables, later, 1 << 20).await;
+    assert_eq!(problems.unwrap(), []);
+    assert!(tables.find("seen", "north", None).is_some());
 }
