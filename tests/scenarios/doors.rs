@@ -235,31 +235,38 @@ logging.shutdown()
     assert_eq!(project.number(sql), 50);
 }
 
+/// The beginning of a program that sends the same fifty log records twice by an exporter of
+/// OpenTelemetry's: with either form of the token, compressed and plain.
+const OPENTELEMETRY: &str = r#"
+import logging, sys
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+def send(exporter, endpoint, options, authorization, gzip, plain):
+    provider = LoggerProvider(resource=Resource.create({"service.name": "shop"}))
+    for headers, compression in (({authorization: "Bearer secret"}, gzip),
+            ({"x-api-key": "secret"}, plain)):
+        sender = exporter(endpoint=endpoint, headers=headers, compression=compression, **options)
+        provider.add_log_record_processor(BatchLogRecordProcessor(sender))
+    logger = logging.getLogger("shop")
+    logger.addHandler(LoggingHandler(logger_provider=provider))
+    for n in range(50):
+        logger.warning("order %d", n, extra={"n": n})
+    assert provider.force_flush()
+    provider.shutdown()
+"#;
+
 #[test]
 fn opentelemetrys_exporter_sends_log_records() {
     let project = project();
     let mut running = Running::start(&project, &[]);
     let script = r#"
-import logging, sys
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.resources import Resource
-provider = LoggerProvider(resource=Resource.create({"service.name": "shop"}))
-for headers, compression in (({"Authorization": "Bearer secret"}, Compression.Gzip),
-        ({"x-api-key": "secret"}, Compression.NoCompression)):
-    exporter = OTLPLogExporter(endpoint="http://" + sys.argv[1] + "/v1/logs", headers=headers,
-        compression=compression)
-    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
-logger = logging.getLogger("shop")
-logger.addHandler(LoggingHandler(logger_provider=provider))
-for n in range(50):
-    logger.warning("order %d", n, extra={"n": n})
-assert provider.force_flush()
-provider.shutdown()
+send(OTLPLogExporter, "http://" + sys.argv[1] + "/v1/logs", {}, "Authorization",
+    Compression.Gzip, Compression.NoCompression)
 "#;
-    if python(script, &running.address).is_none() {
+    if python(&(OPENTELEMETRY.to_owned() + script), &running.address).is_none() {
         return;
     }
     running.kill();
@@ -274,24 +281,10 @@ fn opentelemetrys_exporter_sends_log_records_by_grpc() {
     let project = project();
     let mut running = Running::start(&project, &[]);
     let script = r#"
-import logging, sys
 import grpc
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
-from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.resources import Resource
-provider = LoggerProvider(resource=Resource.create({"service.name": "shop"}))
-for headers, compression in (({"authorization": "Bearer secret"}, grpc.Compression.Gzip),
-        ({"x-api-key": "secret"}, grpc.Compression.NoCompression)):
-    exporter = OTLPLogExporter(endpoint="http://" + sys.argv[1], insecure=True, headers=headers,
-        compression=compression)
-    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
-logger = logging.getLogger("shop")
-logger.addHandler(LoggingHandler(logger_provider=provider))
-for n in range(50):
-    logger.warning("order %d", n, extra={"n": n})
-assert provider.force_flush()
-provider.shutdown()
+send(OTLPLogExporter, "http://" + sys.argv[1], {"insecure": True}, "authorization",
+    grpc.Compression.Gzip, grpc.Compression.NoCompression)
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
@@ -305,7 +298,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     metadata = (("authorization", "Bearer secret"),)
     LogsServiceStub(channel).Export(ExportLogsServiceRequest(), timeout=20, metadata=metadata)
 "#;
-    if python(script, &running.address).is_none() {
+    if python(&(OPENTELEMETRY.to_owned() + script), &running.address).is_none() {
         return;
     }
     running.kill();

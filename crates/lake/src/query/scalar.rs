@@ -230,40 +230,25 @@ impl ScalarUDFImpl for ScalarFunction {
 }
 
 fn array(returns: Returns, answers: Vec<Option<Answer>>) -> ArrayRef {
-    let answers = answers.into_iter();
+    /// An array of one kind of answers; of another kind there are none.
+    macro_rules! of {
+        ($array:ty, $kind:ident) => {
+            Arc::new(
+                answers
+                    .into_iter()
+                    .map(|answer| match answer {
+                        Some(Answer::$kind(value)) => Some(value),
+                        _ => None,
+                    })
+                    .collect::<$array>(),
+            )
+        };
+    }
     match returns {
-        Returns::Bool => Arc::new(
-            answers
-                .map(|answer| match answer {
-                    Some(Answer::Bool(bool)) => Some(bool),
-                    _ => None,
-                })
-                .collect::<BooleanArray>(),
-        ),
-        Returns::Int => Arc::new(
-            answers
-                .map(|answer| match answer {
-                    Some(Answer::Int(int)) => Some(int),
-                    _ => None,
-                })
-                .collect::<Int64Array>(),
-        ),
-        Returns::Float => Arc::new(
-            answers
-                .map(|answer| match answer {
-                    Some(Answer::Float(float)) => Some(float),
-                    _ => None,
-                })
-                .collect::<Float64Array>(),
-        ),
-        Returns::Text => Arc::new(
-            answers
-                .map(|answer| match answer {
-                    Some(Answer::Text(text)) => Some(text),
-                    _ => None,
-                })
-                .collect::<StringArray>(),
-        ),
+        Returns::Bool => of!(BooleanArray, Bool),
+        Returns::Int => of!(Int64Array, Int),
+        Returns::Float => of!(Float64Array, Float),
+        Returns::Text => of!(StringArray, Text),
         Returns::Texts => {
             let mut lists = ListBuilder::new(StringBuilder::new());
             for answer in answers {

@@ -133,11 +133,10 @@ impl Draft {
 
     pub(super) fn build(self) -> Column {
         let contains = self.contains.into_iter().map(|(text, id)| (text.into(), id));
-        let mut contains = contains.collect::<Vec<(String, Predicate)>>();
+        let mut literals = contains.collect::<Vec<(String, Predicate)>>();
         // The order of a map is no order; the table is the same for the same rules.
-        contains.sort_unstable();
-        let in_json = Few::in_json(&contains);
-        let contains = Literals::new(&contains);
+        literals.sort_unstable();
+        let contains = Literals::new(&literals);
         let asks_whole = !self.exact.is_empty()
             || !self.prefixes.is_empty()
             || !self.suffixes.is_empty()
@@ -146,7 +145,7 @@ impl Draft {
             && !asks_whole
             && self.numbers.is_empty()
             && self.has_value.or(self.is_object).or(self.has_long_s).is_none();
-        let in_json = in_json.filter(|_| is_few);
+        let in_json = if is_few { Few::in_json(&literals) } else { None };
         let needs_lower = asks_whole || matches!(contains, Literals::Few(_));
         Column {
             has_value: self.has_value,

@@ -35,8 +35,6 @@ pub(super) struct Watch {
     /// Of each rule the predicates that it waits for in `guessed`; `None`: it always runs.
     waits_for: Vec<Option<Arc<[Predicate]>>>,
     predicates: Vec<About>,
-    /// The fields of all predicates, side by side.
-    slots: Vec<u32>,
     /// From here on, slots stand for all strings of an event.
     anywhere: u32,
 }
@@ -92,8 +90,7 @@ impl Watch {
         }
         let guessed = Watchers::new(runs, &waits_for, &predicates);
         let chosen = [const { OnceLock::new() }; CHOSEN_AFTER.len()];
-        let slots = predicates.iter().map(|about| about.slot).collect();
-        (Self { guessed, chosen, waits_for, predicates, slots, anywhere }, needs)
+        (Self { guessed, chosen, waits_for, predicates, anywhere }, needs)
     }
 
     /// What rules wait for, as well as it is known, and how often it was chosen anew.
@@ -106,7 +103,7 @@ impl Watch {
     /// The field of a predicate.
     #[inline]
     pub(super) fn slot(&self, predicate: Predicate) -> u32 {
-        self.slots.get(to_usize(predicate)).copied().unwrap_or(u32::MAX)
+        self.predicates.get(to_usize(predicate)).map_or(u32::MAX, |about| about.slot)
     }
 
     /// Whether what holds is counted for an event, before which a thread had so many.
