@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the corpora that `cargo xtask bench ingest` reads.
+"""Makes the corpora that `cargo xtask bench ingest` and `bench lake` read.
 
 usage: corpora.py CORPORA OUT NAME MEGABYTES
 
-CORPORA is the folder of real logs, NAME is `cloudtrail`, `windows` or `mix`, MEGABYTES the size
-aimed at. Files go to OUT/NAME/<log source>/. Prints one line of JSON: events and decompressed
-bytes for each log source, and a hash over everything. What is there already is kept.
+CORPORA is the folder of real logs, NAME is `cloudtrail`, `windows`, `mix` or `lake`, MEGABYTES the
+size aimed at. Files go to OUT/NAME/<log source>/. Prints one line of JSON: events and decompressed
+bytes for each log source, a hash over everything, and for `lake` what to look for. What is there
+already is kept.
 """
 
 import glob
@@ -13,6 +14,8 @@ import gzip
 import hashlib
 import json
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
@@ -66,10 +69,11 @@ def windows(corpora, out, size):
     return {"windows_events": facts}, digest.hexdigest()
 
 
-def mix(corpora, out, size):
+def mix(corpora, out, size, days=7):
     """What a company sends: eight kinds of logs, uncompressed."""
     made = f"{out}/made"
     command = [sys.executable, f"{corpora}/gen_corpus.py", "--out", made, "--bytes", str(size)]
+    command += ["--days", str(days)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     truth = json.load(open(f"{made}/truth.json"))
     sources, digest = {}, hashlib.sha256()
@@ -83,6 +87,50 @@ def mix(corpora, out, size):
     return sources, digest.hexdigest()
 
 
+# A tool of an attacker that no real log has heard of, fetched a few times in the middle of the day.
+PLANTED = (
+    '203.0.113.77 - - [01/Mar/2026:11:{minute:02}:07 +0000] "GET /up/invoke-zharkloader{minute}.ps1'
+    ' HTTP/1.1" 200 5120 "-" "curl/8.4.0"\n'
+)
+
+
+def lake(corpora, out, size):
+    """The mix on one day, a few lines more, and what `bench lake` looks for in it."""
+    sources, digest = mix(corpora, out, size, days=1)
+    lines = "".join(PLANTED.format(minute=minute) for minute in range(10, 15))
+    with open(f"{out}/nginx_access/planted.log", "w") as file:
+        file.write(lines)
+    sources["nginx_access"]["events"] += lines.count("\n")
+    sources["nginx_access"]["bytes"] += len(lines)
+    with open(f"{out}/needles.json", "w") as file:
+        json.dump(needles(out), file)
+    return sources, hashlib.sha256((digest + lines).encode()).hexdigest()
+
+
+def needles(out):
+    """An id, an address and a user that the mix has, the last two rarely; always the same."""
+    text = b"".join(open(path, "rb").read() for path in sorted(glob.glob(f"{out}/*/*.log")))
+    events = open(f"{out}/bench_cloudtrail/cloudtrail.log", "rb").read()
+    chance = random.Random(7)
+    ids = re.findall(rb'"eventID":"([0-9a-f-]{36})"', events)
+    # Addresses of the generator, which are not a part of something longer.
+    addresses = rarely(re.findall(rb"(?<![\w.-])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w.-])", text))
+    users = rarely(re.findall(rb"\buser[0-9]{4}@", text))
+    return {
+        "id": chance.choice(ids).decode(),
+        "address": chance.choice(addresses).decode(),
+        "user": chance.choice(users).decode().rstrip("@"),
+    }
+
+
+def rarely(found):
+    """What was found two to nine times."""
+    counts = {}
+    for one in found:
+        counts[one] = counts.get(one, 0) + 1
+    return sorted(one for one, count in counts.items() if 2 <= count <= 9)
+
+
 def main():
     corpora, out, name, megabytes = sys.argv[1:]
     out = f"{out}/{name}-{megabytes}"
@@ -90,7 +138,7 @@ def main():
     if not os.path.exists(facts):
         shutil.rmtree(out, ignore_errors=True)
         os.makedirs(out)
-        make = {"cloudtrail": cloudtrail, "windows": windows, "mix": mix}[name]
+        make = {"cloudtrail": cloudtrail, "windows": windows, "mix": mix, "lake": lake}[name]
         sources, digest = make(corpora, out, int(megabytes) * 10**6)
         with open(facts, "w") as file:
             json.dump({"folder": out, "sources": sources, "sha256": digest}, file)

@@ -6,6 +6,7 @@
 //! many events as the corpus has.
 
 pub(crate) mod detect;
+pub(crate) mod lake;
 mod measure;
 mod project;
 
@@ -98,6 +99,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let scratch = scratch(&binary)?;
     let made = project::make_corpora(root, &corpora, &scratch, options)?;
     let rules = project::lay_rules(root, &corpora, &scratch, options.rules)?;
+    let detections = scratch.join("detections");
     phase.end();
 
     let phase = Phase::begin("runs");
@@ -106,7 +108,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         for reach in [Reach::Decode, Reach::Everything] {
             let mut runs = Vec::new();
             for _ in 0..options.runs {
-                let project = Project::lay(root, &scratch, &corpus)?;
+                let project = Project::lay(root, &scratch.join("project"), &corpus, &detections)?;
                 runs.push(project.run(&binary, reach == Reach::Decode)?);
                 if reach == Reach::Everything {
                     project.verify(&binary, &corpus)?;

@@ -34,6 +34,13 @@ usage: cargo xtask <task> [options]
     --rules N,M     how many of SigmaHQ's rules, or `all` (default 100,1000,all)
     --events N      how many events each figure is measured over (default 20000)
     --runs N        runs of each engine in turn, the median is shown (default 3)
+  bench lake      measure storing and finding, beside the parts that neither can do without and beside
+                  DuckDB, ClickHouse and tantivy
+    --lane A,B      ingest, search, peers, commits (default: all)
+    --megabytes N   size of the corpus (default 400)
+    --commits N     how many commits a table has that is opened (default 10000)
+    --runs N        runs of each, the median is shown (default 3)
+    --binary PATH   measure this program, instead of building one
   ci              what a build server runs: tidy, format, clippy, test
   help            this text
 
@@ -60,6 +67,10 @@ fn main() -> ExitCode {
         },
         ["bench", "detect", options @ ..] => match bench::detect::Options::read(options) {
             Ok(options) => bench::detect::run(&root, &options),
+            Err(failure) => return usage(&failure),
+        },
+        ["bench", "lake", options @ ..] => match bench::lake::Options::read(options) {
+            Ok(options) => bench::lake::run(&root, &options),
             Err(failure) => return usage(&failure),
         },
         [] | ["help" | "-h" | "--help"] => {

@@ -108,7 +108,7 @@ fn prepare(root: &Path, options: &Options) -> Result<Surroundings, Failure> {
         return Ok(surroundings);
     }
     let phase = Phase::begin("what the tests need");
-    let tools = tools::install(root)?;
+    let tools = tools::install(root, &[tools::OF_TESTS])?;
     for missing in &tools.missing {
         lacking(&format!("could not install {missing}"))?;
     }

@@ -20,14 +20,20 @@ pub(crate) struct Tools {
     pub(crate) missing: Vec<String>,
 }
 
-/// Installs what `tests/requirements.txt` names into a virtual environment.
+/// The list of what the tests need.
+pub(crate) const OF_TESTS: &str = "tests/requirements.txt";
+
+/// Installs what the lists name into a virtual environment.
 ///
 /// # Errors
-/// When the list cannot be read. What cannot be installed is in [`Tools::missing`].
-pub(crate) fn install(root: &Path) -> Result<Tools, Failure> {
-    let list = root.join("tests/requirements.txt");
-    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
-    let wanted = requirements(&text);
+/// When a list cannot be read. What cannot be installed is in [`Tools::missing`].
+pub(crate) fn install(root: &Path, lists: &[&str]) -> Result<Tools, Failure> {
+    let mut wanted = Vec::new();
+    for list in lists.iter().map(|list| root.join(list)) {
+        let text = fs::read_to_string(&list);
+        let text = text.map_err(|error| format!("{}: {error}", list.display()))?;
+        wanted.extend(requirements(&text));
+    }
     let folder = root.join(".tools");
     let python = folder.join("python");
     if let Err(failure) = create(root, &python) {

@@ -19,7 +19,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Usage {
     /// From start to end.
     pub(super) seconds: f64,
-    /// Processor time of all threads, in the process and in the kernel for it.
+    /// Processor time of all threads, in the process and in the kernel for it, and that of what it
+    /// started.
     pub(super) cpu_seconds: f64,
     /// The largest resident set.
     pub(super) memory_bytes: u64,
@@ -87,7 +88,8 @@ fn read_stat(stat: &str) -> (bool, f64) {
         stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
     let ended = fields.first().is_none_or(|state| matches!(*state, "Z" | "X"));
     let ticks = |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0.0);
-    let sum: f64 = ticks(11) + ticks(12);
+    // Its own, and those of the processes that it started and waited for.
+    let sum: f64 = ticks(11) + ticks(12) + ticks(13) + ticks(14);
     // USER_HZ is 100 on every Linux that Rust runs on.
     (ended, sum / 100.0)
 }
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn reads_the_kernel_s_tables() {
-        let stat = "7 (a b) c) S 1 7 7 0 -1 4194304 1 0 0 0 250 150 0 0 20 0 9 0 1 1 1";
+        let stat = "7 (a b) c) S 1 7 7 0 -1 4194304 1 0 0 0 200 100 50 50 20 0 9 0 1 1 1";
         assert_eq!(read_stat(stat), (false, 4.0));
         assert!(read_stat("7 (a) Z 1 7 7 0 -1 4194304 1 0 0 0 1 0 0 0").0);
         assert!(read_stat("").0);

@@ -41,11 +41,8 @@ pub(super) fn make_corpora(
         if options.corpus.as_deref().is_some_and(|wanted| wanted != *name) {
             continue;
         }
-        let megabytes = options.megabytes.unwrap_or(*megabytes).to_string();
-        let mut command = process::command("python3", root);
-        command.arg("bench/ingest/corpora.py").args([corpora, scratch]).args([name, &*megabytes]);
-        let said = process::output(&mut command)?;
-        made.push(read_corpus(name, &said).ok_or_else(|| format!("unexpected facts: {said}"))?);
+        let megabytes = options.megabytes.unwrap_or(*megabytes);
+        made.push(make_corpus(root, corpora, scratch, name, megabytes)?.0);
     }
     if made.is_empty() {
         let names: Vec<&str> = CORPORA.iter().map(|(name, _)| *name).collect();
@@ -54,7 +51,22 @@ pub(super) fn make_corpora(
     Ok(made)
 }
 
-fn read_corpus(name: &str, facts: &str) -> Option<Corpus> {
+/// Makes a corpus, or takes the one that is there. Answers its folder as well.
+pub(super) fn make_corpus(
+    root: &Path,
+    corpora: &Path,
+    scratch: &Path,
+    name: &str,
+    megabytes: u64,
+) -> Result<(Corpus, PathBuf), Failure> {
+    let mut command = process::command("python3", root);
+    command.arg("bench/ingest/corpora.py").args([corpora, scratch]);
+    command.args([name, &megabytes.to_string()]);
+    let said = process::output(&mut command)?;
+    read_corpus(name, &said).ok_or_else(|| format!("unexpected facts: {said}"))
+}
+
+fn read_corpus(name: &str, facts: &str) -> Option<(Corpus, PathBuf)> {
     let facts: Value = serde_json::from_str(facts).ok()?;
     let folder = PathBuf::from(facts.get("folder")?.as_str()?);
     let mut corpus = Corpus {
@@ -70,7 +82,7 @@ fn read_corpus(name: &str, facts: &str) -> Option<Corpus> {
         corpus.events += events;
         corpus.tables.push((log_source.clone(), folder.join(log_source), events));
     }
-    Some(corpus)
+    Some((corpus, folder))
 }
 
 /// Where a hundred rules are taken from, beside our own: a few kinds, so that all corpora meet
@@ -158,9 +170,14 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Lays a project that reads `corpus`.
-    pub(super) fn lay(root: &Path, scratch: &Path, corpus: &Corpus) -> Result<Self, Failure> {
-        let folder = scratch.join("project");
+    /// Lays a project in `folder` that reads `corpus`, with the detections of another folder.
+    pub(super) fn lay(
+        root: &Path,
+        folder: &Path,
+        corpus: &Corpus,
+        detections: &Path,
+    ) -> Result<Self, Failure> {
+        let folder = folder.to_owned();
         if folder.is_dir() {
             fs::remove_dir_all(&folder)
                 .map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -168,9 +185,10 @@ impl Project {
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let log_sources = root.join("bench/ingest/log_sources");
         let mut settings = format!(
-            "version: 1\nlake: ./lake\nlog_sources: [{}]\ndetections: [../detections]\n\
+            "version: 1\nlake: ./lake\nlog_sources: [{}]\ndetections: [{}]\n\
              listen: 127.0.0.1:0\ncollect:\n",
-            log_sources.display()
+            log_sources.display(),
+            detections.display()
         );
         for (log_source, files, _) in &corpus.tables {
             settings += &format!(
@@ -181,6 +199,29 @@ impl Project {
         let path = folder.join("dab.yaml");
         fs::write(&path, settings).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { folder })
+    }
+
+    /// Where it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Lets it commit whatever it has read of a file, 4 MiB, at once.
+    pub(super) fn commit_often(&self) -> Result<(), Failure> {
+        let path = self.folder.join("dab.yaml");
+        let fail = |error: std::io::Error| format!("{}: {error}", path.display());
+        let settings = fs::read_to_string(&path).map_err(fail)?;
+        let often = "settle_seconds: 0\n    commit_seconds: 0\n";
+        fs::write(&path, settings.replace("settle_seconds: 0\n", often)).map_err(fail)
+    }
+
+    /// Removes the lake.
+    pub(super) fn empty(&self) -> Result<(), Failure> {
+        let lake = self.folder.join("lake");
+        if lake.is_dir() {
+            fs::remove_dir_all(&lake).map_err(|error| format!("{}: {error}", lake.display()))?;
+        }
+        Ok(())
     }
 
     /// Reads everything there is, as far as decoding or to the end.
