@@ -14,6 +14,8 @@ mod announced;
 mod author;
 #[path = "scenarios/bad_input.rs"]
 mod bad_input;
+#[path = "scenarios/binary.rs"]
+mod binary;
 #[path = "scenarios/corpora.rs"]
 mod corpora;
 #[path = "scenarios/crash.rs"]

@@ -7,6 +7,7 @@
 mod about;
 mod alert;
 mod column;
+mod damage;
 pub mod event;
 pub mod fault;
 mod http;
@@ -25,6 +26,7 @@ mod time;
 pub use about::ABOUT_MARK;
 pub use alert::{Alert, Fact, Facts, Level, Match, Reason, RuleInfo};
 pub use column::ColumnType;
+pub use damage::{DAMAGE_MARK, read_damage, write_damage};
 pub use event::{Event, FieldPath, Object, Origin, Value};
 pub use http::{HttpExchange, HttpFailure, HttpReply, HttpRequest};
 pub use ids::{EventId, ObjectHash};

@@ -39,6 +39,30 @@ pub const DECOMPRESSED_BYTES_FREE: u64 = 64 << 20;
 /// The most bytes one object may decompress to.
 pub const DECOMPRESSED_BYTES_MAX: u64 = 64 << 30;
 
+/// How many columns a Parquet file may have, those inside of others counted. Each takes memory while it
+/// is read; wide logs have a few hundred.
+pub const PARQUET_COLUMNS_MAX: usize = 10_000;
+
+/// How long the description of a Parquet file at its end may be: it is read as a whole. A row group with a
+/// hundred columns takes about 10 KiB of it.
+pub const PARQUET_METADATA_BYTES_MAX: u64 = 32 << 20;
+
+/// How many bytes a page of a Parquet file may unpack to. Writers make pages of 1 MiB.
+pub const PARQUET_PAGE_BYTES_MAX: u64 = 64 << 20;
+
+/// How many bytes of a Parquet file are fetched ahead, over all columns.
+pub const PARQUET_AHEAD_BYTES: u64 = 32 << 20;
+
+/// How many rows of a Parquet file are read at a time: at most as many as take this many bytes, or
+/// [`PARQUET_BATCH_ROWS_MAX`].
+pub const PARQUET_BATCH_BYTES: u64 = 4 << 20;
+
+/// See [`PARQUET_BATCH_BYTES`].
+pub const PARQUET_BATCH_ROWS_MAX: usize = 1024;
+
+/// How much of a page's header is read at a time: most are shorter.
+pub const PARQUET_HEADER_READ_BYTES: usize = 256;
+
 /// The largest body of one HTTP request, as sent.
 pub const HTTP_BODY_BYTES_MAX: usize = 32 << 20;
 

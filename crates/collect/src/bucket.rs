@@ -11,6 +11,8 @@
 //! - An unterminated last record counts only once the object has been unchanged for
 //!   [`BucketSettings::settle`], or when the caller says that nothing more comes. An object that
 //!   still grows after that is read on from its end: a line cut by that long a pause is two records.
+//! - Parquet files and Windows event logs are told by their first bytes, as what is compressed is, and
+//!   read as lines: JSON and XML.
 //! - An object that is announced ([`BucketSource::hear`]) is read without listing the location.
 //! - What can't be read now is reported ([`BucketSource::troubles`]), does not keep the others
 //!   waiting, and is tried again at the next poll.
@@ -24,7 +26,9 @@
 mod address;
 mod checkpoint;
 mod decompress;
+mod evtx;
 mod list;
+mod parquet;
 mod reader;
 mod utf16;
 
@@ -39,11 +43,13 @@ use futures::StreamExt as _;
 use object_store::ObjectStoreExt as _;
 
 pub use address::Location;
-pub(crate) use decompress::Decompressor;
+pub(crate) use decompress::{Decompressor, Format};
+pub(crate) use evtx::to_xml;
+pub(crate) use parquet::to_json;
 
 use self::{
     checkpoint::{Ended, Entry, Version},
-    decompress::{MAGIC_BYTES, UnpackLimits},
+    decompress::{MAGIC_BYTES_MIN, UnpackLimits},
     list::{Filter, Listed},
     reader::{Reader, Reading, Stop},
 };
@@ -140,11 +146,11 @@ impl BucketSource {
         checkpoint: Option<&[u8]>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CollectError> {
-        if settings.chunk_bytes < MAGIC_BYTES {
+        if settings.chunk_bytes < MAGIC_BYTES_MIN {
             return Err(CollectError::Setting {
                 what: "the chunk size",
                 value: settings.chunk_bytes.to_string(),
-                reason: format!("it must be {MAGIC_BYTES} bytes or more"),
+                reason: format!("it must be {MAGIC_BYTES_MIN} bytes or more"),
             });
         }
         let filter = Arc::new(Filter::new(&settings.include, &settings.exclude)?);

@@ -35,8 +35,8 @@ pub use pull::{
 };
 pub use push::{
     BulkItem, Full, JournalReader, Members, PushError, PushForm, PushLimits, PushOutcome,
-    PushQueue, PushRequest, Pushed, Record, Rejected, bulk, bulk_document, decompress_body,
-    hec_events, hec_raw, otlp_json, otlp_protobuf,
+    PushQueue, PushRequest, Pushed, Record, Rejected, body_as_text, bulk, bulk_document,
+    decompress_body, hec_events, hec_raw, is_binary, otlp_json, otlp_protobuf,
 };
 pub use source::{Chunk, End, Fault, ObjectKey};
 pub use syslog::{

@@ -24,7 +24,7 @@ use base::{Report, Timestamp, limits};
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
-pub use body::decompress_body;
+pub use body::{body_as_text, decompress_body, is_binary};
 pub use bulk::{BulkItem, bulk, bulk_document};
 pub use hec::{hec_events, hec_raw};
 pub use journal::JournalReader;

@@ -99,6 +99,9 @@ impl Decoder {
         at: &At<'a>,
         scratch: Option<&'a mut Scratch>,
     ) -> Result<Event<'a>, Reject> {
+        if let Some(reject) = Reject::of_damage(record) {
+            return Err(reject);
+        }
         let (about, record) = about::split(record);
         let text = parse::text_of(record, self.source.format.encoding)?;
         let json = match (&self.parser, &text) {

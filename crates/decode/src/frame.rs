@@ -10,7 +10,7 @@ mod header;
 mod json;
 mod row;
 
-use base::{SyslogFrame, limits::RECORD_BYTES_MAX};
+use base::{ABOUT_MARK, DAMAGE_MARK, SyslogFrame, limits::RECORD_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 use crate::{Format, Grammar, Layout, Reject, RejectKind};
@@ -202,6 +202,11 @@ impl Framer {
                 return 0;
             }
         }
+        if self.begun.is_none()
+            && let Some(consumed) = self.damage(rest, last, each)
+        {
+            return consumed;
+        }
         match (&self.format.layout, self.position) {
             (Layout::Ndjson | Layout::Lines(_), _) => self.line(rest, last, each),
             (Layout::Text(text), _) => match (&text.grammar, text.quoted_delimiter()) {
@@ -218,6 +223,22 @@ impl Framer {
             (Layout::Json { .. }, Position::Closed(depth)) => self.closed(rest, last, depth, each),
             (Layout::Json { .. }, Position::Behind(depth)) => self.behind(rest, last, depth, each),
         }
+    }
+
+    /// A line that stands in the place of what could not be read of a file in a binary format.
+    fn damage<'a>(&self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> Option<usize> {
+        if rest.first() != Some(&ABOUT_MARK) {
+            return None;
+        }
+        if !rest.starts_with(&DAMAGE_MARK) {
+            return (!last && DAMAGE_MARK.starts_with(rest)).then_some(0);
+        }
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            return (!last && rest.len() <= RECORD_BYTES_MAX).then_some(0);
+        };
+        let line = rest.get(..end)?;
+        self.malformed(line, Reject::of_damage(line)?, each);
+        Some(end + 1)
     }
 
     fn line<'a>(&mut self, rest: &'a [u8], last: bool, each: Each<'_, 'a>) -> usize {
@@ -288,7 +309,12 @@ impl Framer {
 
     /// An element that is a record, or what stands between such elements.
     fn markup<'a>(&mut self, rest: &'a [u8], last: bool, name: &str, each: Each<'_, 'a>) -> usize {
-        let outside = memchr::memchr(b'<', rest).unwrap_or(rest.len());
+        let outside = match rest.first() {
+            Some(&ABOUT_MARK) => memchr::memchr(b'<', rest),
+            // What stands in the place of something unreadable is looked at by itself.
+            _ => memchr::memchr2(b'<', ABOUT_MARK, rest),
+        };
+        let outside = outside.unwrap_or(rest.len());
         if outside > 0 {
             let text = rest.get(..outside).unwrap_or_default();
             if !text.trim_ascii().is_empty() {

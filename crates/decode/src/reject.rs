@@ -57,6 +57,8 @@ pub enum RejectKind {
     Ragged,
     /// The header is missing, or is none.
     Header,
+    /// A part of a file in a binary format can't be read.
+    Unreadable,
 }
 
 impl Reject {
@@ -95,6 +97,14 @@ impl Reject {
         let limit = limits::RECORD_BYTES_MAX >> 20;
         Self::new(RejectKind::Oversize, format!("the record is longer than {limit} MiB"))
             .help("check the log source's `format`: where records end is decided by it")
+    }
+
+    /// What a note says that stands in the place of what could not be read.
+    pub(crate) fn of_damage(line: &[u8]) -> Option<Self> {
+        let reason = base::read_damage(line)?;
+        let help = "see whether its writer can still read the file, and deliver it again under another \
+                    name; what is around this is in the table";
+        Some(Self::new(RejectKind::Unreadable, reason).help(help))
     }
 
     /// What kind of mistake it is.
@@ -147,6 +157,7 @@ impl Explain for Reject {
             RejectKind::Syntax => "DAB0320",
             RejectKind::Ragged => "DAB0321",
             RejectKind::Header => "DAB0322",
+            RejectKind::Unreadable => "DAB0413",
         })
     }
 

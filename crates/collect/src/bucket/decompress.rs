@@ -1,5 +1,5 @@
-//! gzip (RFC 1952), zstd (RFC 8878) and UTF-16 as streams: bytes in, bytes out, never more memory than the
-//! caller's buffers and the window.
+//! gzip (RFC 1952), zstd (RFC 8878), UTF-16 and Windows event logs as streams: bytes in, bytes out, never more
+//! memory than the caller's buffers and the window. An event log may be packed itself.
 //!
 //! gzip's framing is read here, around `flate2`'s inflater, because a stream that ends early must
 //! be told from one that ends between two members: the first may be a file that is still written,
@@ -10,7 +10,10 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use serde::{Deserialize, Serialize};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
-use super::utf16::Utf16;
+use super::{
+    evtx::{self, Evtx},
+    utf16::Utf16,
+};
 
 /// How an object is compressed, as its first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +24,15 @@ pub(crate) enum Format {
     Zstd,
     Utf16le,
     Utf16be,
+    Evtx,
+    Parquet,
 }
 
 /// How many bytes [`Format::of`] needs at most.
-pub(crate) const MAGIC_BYTES: usize = 4;
+pub(crate) const MAGIC_BYTES: usize = 8;
+
+/// How many bytes tell what is compressed: chunks have as many at least.
+pub(crate) const MAGIC_BYTES_MIN: usize = 4;
 
 impl Format {
     /// Tells the format from an object's first bytes; `None` if there are too few to tell.
@@ -36,6 +44,9 @@ impl Format {
             // A byte order mark: no text in UTF-8 begins so.
             [0xff, 0xfe, ..] => Some(Self::Utf16le),
             [0xfe, 0xff, ..] => Some(Self::Utf16be),
+            [b'P', b'A', b'R', b'1', ..] => Some(Self::Parquet),
+            head if head.starts_with(evtx::MAGIC) => Some(Self::Evtx),
+            [_, ..] if evtx::MAGIC.starts_with(head) || b"PAR1".starts_with(head) => None,
             [0xff | 0xfe]
             | [0x1f]
             | [0x28]
@@ -54,6 +65,8 @@ impl Format {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
             Self::Utf16le | Self::Utf16be => "UTF-16",
+            Self::Evtx => "EVTX",
+            Self::Parquet => "Parquet",
         }
     }
 }
@@ -74,6 +87,9 @@ pub(crate) enum Decompressor {
     Gzip(Box<Gzip>),
     Zstd(Zstd),
     Utf16(Utf16),
+    Evtx(Box<Evtx>),
+    /// What is unpacked may be an event log.
+    Packed(Box<Packed>),
 }
 
 impl std::fmt::Debug for Decompressor {
@@ -82,6 +98,8 @@ impl std::fmt::Debug for Decompressor {
             Self::Gzip(_) => "Gzip",
             Self::Zstd(_) => "Zstd",
             Self::Utf16(_) => "Utf16",
+            Self::Evtx(_) => "Evtx",
+            Self::Packed(_) => "Packed",
         })
     }
 }
@@ -93,6 +111,20 @@ impl Decompressor {
 
     pub(crate) fn utf16(is_big_endian: bool) -> Self {
         Self::Utf16(Utf16::new(is_big_endian))
+    }
+
+    pub(crate) fn evtx() -> Self {
+        Self::Evtx(Box::default())
+    }
+
+    /// The same, unpacking what is an event log inside as well.
+    pub(crate) fn with_evtx(self) -> Self {
+        Self::Packed(Box::new(Packed {
+            outer: self,
+            staged: Vec::new(),
+            inner: Inner::Unknown,
+            damage: None,
+        }))
     }
 
     pub(crate) fn zstd(window_log_max: u32) -> std::io::Result<Self> {
@@ -109,6 +141,8 @@ impl Decompressor {
             Self::Gzip(gzip) => gzip.run(input, output),
             Self::Zstd(zstd) => zstd.run(input, output),
             Self::Utf16(utf16) => utf16.run(input, output),
+            Self::Evtx(evtx) => evtx.run(input, output),
+            Self::Packed(packed) => packed.run(input, output),
         }
     }
 
@@ -118,7 +152,129 @@ impl Decompressor {
             Self::Gzip(gzip) => matches!(gzip.state, GzipState::Between | GzipState::Padding),
             Self::Zstd(zstd) => zstd.between,
             Self::Utf16(utf16) => utf16.is_between(),
+            Self::Evtx(evtx) => evtx.is_between(),
+            Self::Packed(packed) => {
+                let is_inner_between = match &packed.inner {
+                    Inner::Unknown | Inner::Plain => true,
+                    Inner::Evtx(evtx) => evtx.is_between(),
+                };
+                is_inner_between && packed.staged.is_empty() && packed.outer.is_between()
+            }
         }
+    }
+
+    /// Nothing more comes, in the middle of something: whether there is something to be had of it all the
+    /// same, with the next [`Self::run`].
+    pub(crate) fn finish(&mut self) -> bool {
+        match self {
+            Self::Gzip(_) | Self::Zstd(_) | Self::Utf16(_) => false,
+            Self::Evtx(evtx) => evtx.finish(),
+            Self::Packed(packed) => packed.finish(),
+        }
+    }
+}
+
+/// A stream that may unpack to an event log.
+pub(crate) struct Packed {
+    outer: Decompressor,
+    /// What is unpacked of an event log and not read yet, or of what is not known yet.
+    staged: Vec<u8>,
+    inner: Inner,
+    /// What is told when all that was unpacked before is handed out.
+    damage: Option<String>,
+}
+
+/// What is inside.
+enum Inner {
+    /// Too little came to tell.
+    Unknown,
+    Plain,
+    Evtx(Box<Evtx>),
+}
+
+/// How much of an event log is unpacked ahead.
+const STAGED_BYTES: usize = 64 << 10;
+
+impl Packed {
+    fn run(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+        let mut progress = Progress::default();
+        loop {
+            progress.written += self.pour(output.get_mut(progress.written..).unwrap_or_default());
+            if progress.written == output.len() {
+                return progress;
+            }
+            if self.damage.is_some() {
+                if self.finish() {
+                    continue;
+                }
+                progress.damage = self.damage.take();
+                return progress;
+            }
+            let rest = input.get(progress.read..).unwrap_or_default();
+            if matches!(self.inner, Inner::Plain) {
+                let room = output.get_mut(progress.written..).unwrap_or_default();
+                let step = self.outer.run(rest, room);
+                progress.read += step.read;
+                progress.written += step.written;
+                progress.damage = step.damage;
+                return progress;
+            }
+            let had = self.staged.len();
+            self.staged.resize(STAGED_BYTES, 0);
+            let step = self.outer.run(rest, self.staged.get_mut(had..).unwrap_or_default());
+            self.staged.truncate(had + step.written);
+            progress.read += step.read;
+            self.damage = step.damage;
+            self.tell();
+            if step.written == 0 && self.damage.is_none() {
+                return progress;
+            }
+        }
+    }
+
+    /// As [`Decompressor::finish`].
+    fn finish(&mut self) -> bool {
+        match &mut self.inner {
+            Inner::Unknown if self.staged.is_empty() => false,
+            Inner::Unknown => {
+                self.inner = Inner::Plain;
+                true
+            }
+            Inner::Plain => false,
+            Inner::Evtx(evtx) => evtx.finish(),
+        }
+    }
+
+    /// Finds out what is inside, unless too little is there and more will come.
+    fn tell(&mut self) {
+        if !matches!(self.inner, Inner::Unknown) {
+            return;
+        }
+        if self.staged.starts_with(evtx::MAGIC) {
+            self.inner = Inner::Evtx(Box::default());
+        } else if !evtx::MAGIC.starts_with(&self.staged) {
+            self.inner = Inner::Plain;
+        }
+    }
+
+    /// Hands out what can be had of what is staged.
+    fn pour(&mut self, room: &mut [u8]) -> usize {
+        let (read, written) = match &mut self.inner {
+            Inner::Unknown => return 0,
+            Inner::Plain => {
+                let count = self.staged.len().min(room.len());
+                for (to, from) in room.iter_mut().zip(&self.staged) {
+                    *to = *from;
+                }
+                (count, count)
+            }
+            Inner::Evtx(evtx) => {
+                let step = evtx.run(&self.staged, room);
+                (step.read, step.written)
+            }
+        };
+        self.staged.drain(..read);
+        written
     }
 }
 

@@ -1,7 +1,7 @@
 //! One reading of one object: ranged requests for its raw bytes, decompressed chunk by chunk.
 //!
 //! In memory are at most one chunk of raw bytes, one of decompressed bytes, and the window of the
-//! decompressor, however large the object is. A reading goes as far as the object was when it was
+//! decompressor, or what a Parquet file needs ([`super::parquet`]), however large the object is. A reading goes as far as the object was when it was
 //! listed: one that grows all the time does not keep the others waiting.
 
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use serde_json::Value;
 
 use super::{
     checkpoint::{Entry, PRINT_BYTES, Print, Version},
-    decompress::{Decompressor, Format, MAGIC_BYTES, UnpackLimits},
+    decompress::{Decompressor, Format, MAGIC_BYTES, MAGIC_BYTES_MIN, UnpackLimits},
     list::Listed,
+    parquet::{Ranges, Rows},
 };
 use crate::{Chunk, CollectError, End, Fault, ObjectKey};
 
 /// What all readings of a source have in common.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reading {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// Files change in place, so that a changed tag says nothing; objects in a bucket don't.
@@ -67,6 +68,8 @@ enum Stage {
     Start,
     Plain,
     Compressed(Unpacking),
+    /// A Parquet file; once it is opened, its rows.
+    Rows(Option<Box<RowReading>>),
     /// Everything is known: this is the end.
     AtEnd,
 }
@@ -79,6 +82,15 @@ struct Unpacking {
     /// Raw bytes that are fetched and not yet unpacked.
     input: Bytes,
     /// The decompressed offset of the next byte to unpack.
+    at: u64,
+}
+
+/// The rows of a Parquet file, to be moved to a thread and back.
+#[derive(Debug)]
+struct RowReading {
+    rows: Rows,
+    ranges: Ranges,
+    /// The offset of the next row, as JSON.
     at: u64,
 }
 
@@ -115,13 +127,14 @@ impl Reader {
                 raw_at = entry.offset;
                 Stage::Plain
             }
+            Some(Format::Parquet) => Stage::Rows(None),
             Some(format) => Stage::Compressed(Unpacking::new(format)?),
         };
         // A file that is now shorter than what was framed of it has lost content.
         if raw_at > listed.version.size {
             return Err(Stop::Replaced);
         }
-        debug_assert!(reading.chunk_bytes >= MAGIC_BYTES, "checked with the settings");
+        debug_assert!(reading.chunk_bytes >= MAGIC_BYTES_MIN, "checked with the settings");
         Ok(Self {
             key,
             listed,
@@ -156,6 +169,7 @@ impl Reader {
                 Ok(self.chunk(self.at, bytes, end))
             }
             Stage::Compressed(unpacking) => self.unpack(reading, unpacking, is_final).await,
+            Stage::Rows(rows) => self.rows(reading, rows, is_final).await,
         }
     }
 
@@ -176,8 +190,76 @@ impl Reader {
             let end = if self.raw_at < self.size() { End::More } else { self.end(is_final) };
             return Ok(Some(self.chunk(self.at, bytes, end)));
         }
+        if format == Format::Parquet {
+            // It is read when all its rows are.
+            self.raw_at = 0;
+            self.stage = Stage::Rows(None);
+            return Ok(None);
+        }
         self.stage = Stage::Compressed(Unpacking { input: bytes, ..Unpacking::new(format)? });
         Ok(None)
+    }
+
+    /// Opens a Parquet file, or goes on with its rows.
+    async fn rows(
+        &mut self,
+        reading: &Reading,
+        rows: Option<Box<RowReading>>,
+        is_final: bool,
+    ) -> Result<Chunk, Stop> {
+        let mut rows = match rows {
+            Some(rows) => rows,
+            None => match RowReading::open(reading, &self.listed).await? {
+                Ok(rows) => {
+                    self.tail = self.last_print(reading).await?;
+                    rows
+                }
+                // It may still be written to: what it holds is written at its end.
+                Err(_) if !is_final => {
+                    self.stage = Stage::Rows(None);
+                    return Ok(self.chunk(self.at, Bytes::new(), End::Pause));
+                }
+                Err(reason) => {
+                    let (format, address) = (Format::Parquet.name(), self.address());
+                    let error = CollectError::Damaged { format, reason, address };
+                    self.raw_at = self.size();
+                    let end = End::Broken(Fault::new(error, self.size()));
+                    return Ok(self.chunk(self.at, Bytes::new(), end));
+                }
+            },
+        };
+        loop {
+            let from = rows.at;
+            let (back, bytes, is_end) = rows.step(reading.chunk_bytes).await?;
+            rows = back;
+            let size = self.size();
+            let end = if !reading.unpack.allow(size, rows.at) {
+                let (format, address, unpacked) = (Format::Parquet.name(), self.address(), rows.at);
+                let error = CollectError::Bomb { format, raw: size, unpacked, address };
+                End::Broken(Fault::new(error, size))
+            } else if !is_end && rows.at <= self.at {
+                continue;
+            } else if is_end && rows.at < self.at {
+                return Err(Stop::Replaced);
+            } else if is_end {
+                self.raw_at = size;
+                self.end(is_final)
+            } else {
+                End::More
+            };
+            // What was framed before is not handed out again.
+            let offset = from.max(self.at.min(rows.at));
+            let skipped = usize::try_from(offset - from).unwrap_or(usize::MAX).min(bytes.len());
+            self.stage = Stage::Rows(Some(rows));
+            return Ok(self.chunk(offset, bytes.slice(skipped..), end));
+        }
+    }
+
+    /// The print of the object's last bytes.
+    async fn last_print(&self, reading: &Reading) -> Result<Print, Stop> {
+        let start = self.size().saturating_sub(PRINT_BYTES);
+        let (bytes, _) = get(reading, &self.listed.path, start..self.size(), None).await?;
+        Ok(Print::of(start, &bytes))
     }
 
     async fn unpack(
@@ -203,6 +285,7 @@ impl Reader {
                 // The content is another, if it unpacks to less than it once did.
                 None if unpacking.at < self.at => return Err(Stop::Replaced),
                 None if unpacking.decompressor.is_between() => self.end(is_final),
+                None if is_final && unpacking.decompressor.finish() => End::More,
                 None if is_final && !self.has_grown => {
                     let (format, address) = (unpacking.format.name(), self.address());
                     End::Broken(Fault::new(CollectError::EndsEarly { format, address }, raw_used))
@@ -259,6 +342,7 @@ impl Reader {
                     && unpacking.input.is_empty()
                     && unpacking.decompressor.is_between()
             }
+            Stage::Rows(_) => self.raw_at == self.size(),
             Stage::AtEnd => true,
         };
         Some(self.at).filter(|_| is_whole && !self.has_grown)
@@ -380,6 +464,46 @@ async fn get(
     }
 }
 
+impl RowReading {
+    /// Fetches what a file says about itself, away from the async threads; or the reason why that can't be
+    /// read.
+    async fn open(reading: &Reading, listed: &Listed) -> Result<Result<Box<Self>, String>, Stop> {
+        let (reading, version) = (reading.clone(), listed.version.clone());
+        let (path, size) = (listed.path.clone(), version.size);
+        let runtime = tokio::runtime::Handle::current();
+        let must_match = version.etag.clone().filter(|_| !reading.is_folder);
+        let ranges = Ranges::new(size, move |range| {
+            let (bytes, now) = runtime.block_on(get(&reading, &path, range, must_match.clone()))?;
+            if now.is_same(&version) { Ok(bytes) } else { Err(Stop::Changed) }
+        });
+        let opened = {
+            let ranges = ranges.clone();
+            tokio::task::spawn_blocking(move || Rows::open(ranges)).await
+        };
+        let opened = opened.map_err(|error| Stop::Failed(error.into()))?;
+        match ranges.take_stop() {
+            Some(stop) => Err(stop),
+            None => Ok(opened.map(|rows| Box::new(Self { rows, ranges, at: 0 }))),
+        }
+    }
+
+    /// Writes about so many bytes of rows. Answers with them, and whether there are no more.
+    async fn step(self: Box<Self>, bytes: usize) -> Result<(Box<Self>, Bytes, bool), Stop> {
+        let mut this = self;
+        let written = tokio::task::spawn_blocking(move || {
+            let mut out = Vec::with_capacity(bytes);
+            let is_end = this.rows.write(bytes, &mut out);
+            this.at += out.len() as u64;
+            (this, Bytes::from(out), is_end)
+        });
+        let (this, bytes, is_end) = written.await.map_err(|error| Stop::Failed(error.into()))?;
+        match this.ranges.take_stop() {
+            Some(stop) => Err(stop),
+            None => Ok((this, bytes, is_end)),
+        }
+    }
+}
+
 impl Unpacking {
     fn new(format: Format) -> Result<Self, Stop> {
         let decompressor = match format {
@@ -387,7 +511,12 @@ impl Unpacking {
                 .map_err(|error| Stop::Failed(error.into()))?,
             Format::Utf16le => Decompressor::utf16(false),
             Format::Utf16be => Decompressor::utf16(true),
-            Format::Gzip | Format::Plain => Decompressor::gzip(),
+            Format::Evtx => Decompressor::evtx(),
+            Format::Gzip | Format::Plain | Format::Parquet => Decompressor::gzip(),
+        };
+        let decompressor = match format {
+            Format::Gzip | Format::Zstd => decompressor.with_evtx(),
+            _ => decompressor,
         };
         Ok(Self { format, decompressor, input: Bytes::new(), at: 0 })
     }

@@ -1,6 +1,7 @@
 //! A consumer that frames lines, and what it must see of files that come, grow and change.
 
 mod announced;
+mod binary;
 mod checkpoint;
 mod compressed;
 mod growth;

@@ -3,7 +3,10 @@
 use base::limits;
 use bytes::Bytes;
 
-use crate::{CollectError, bucket::Decompressor};
+use crate::{
+    CollectError,
+    bucket::{Decompressor, Format, to_json, to_xml},
+};
 
 /// How many bytes are unpacked at a time.
 const STEP_BYTES: usize = 256 << 10;
@@ -64,6 +67,51 @@ pub(super) fn unpack(
         return Err(CollectError::EndsEarly { format, address: PLACE.to_owned() });
     }
     Ok(unpacked.into())
+}
+
+/// Whether [`body_as_text`] has something to do.
+#[must_use]
+pub fn is_binary(body: &[u8]) -> bool {
+    matches!(Format::of(body), Some(Format::Evtx | Format::Parquet))
+}
+
+/// The records of a body as text: those of a Parquet file as lines of JSON, those of a Windows event log as
+/// XML, any other body as it is. What can't be read of a file that is damaged stands in its place as a note
+/// ([`base::write_damage`]).
+///
+/// # Errors
+///
+/// [`CollectError::BodyTooLarge`] past [`limits::HTTP_BODY_DECOMPRESSED_BYTES_MAX`] as text,
+/// [`CollectError::EndsEarly`] and [`CollectError::Damaged`] for one that is not whole.
+pub fn body_as_text(body: Bytes) -> Result<Bytes, CollectError> {
+    as_text(body, limits::HTTP_BODY_DECOMPRESSED_BYTES_MAX)
+}
+
+pub(super) fn as_text(body: Bytes, bytes_max: usize) -> Result<Bytes, CollectError> {
+    let format = Format::of(&body).unwrap_or(Format::Plain);
+    let mut text = Vec::new();
+    let mut is_too_large = false;
+    let mut keep = |bytes: &[u8]| {
+        is_too_large = text.len() + bytes.len() > bytes_max;
+        if !is_too_large {
+            text.extend_from_slice(bytes);
+        }
+        !is_too_large
+    };
+    let read = match format {
+        Format::Evtx if to_xml(&body, &mut keep) => Ok(()),
+        Format::Evtx => {
+            Err(CollectError::EndsEarly { format: format.name(), address: PLACE.to_owned() })
+        }
+        Format::Parquet => {
+            to_json(body, &mut keep).map_err(|reason| damaged(format.name(), reason))
+        }
+        _ => return Ok(body),
+    };
+    if is_too_large {
+        return Err(CollectError::BodyTooLarge { bytes_max, unpacked: true });
+    }
+    read.map(|()| text.into())
 }
 
 fn damaged(format: &'static str, reason: String) -> CollectError {

@@ -4,7 +4,7 @@ use base::FieldPath;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Encoding;
+use crate::{Encoding, Text, Xml};
 
 fn format(layout: Layout) -> Format {
     Format { layout, encoding: Encoding::Utf8 }
@@ -336,5 +336,31 @@ proptest! {
     #[test]
     fn never_panics(object in prop::collection::vec(any::<u8>(), 0..200), format in formats()) {
         frames(&format, &object);
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_something_unreadable_is_one_reject() {
+    let mut note = Vec::new();
+    base::write_damage("row group 1 can't be read", b"\x00", &mut note);
+    let object = [b"{\"a\":1}\n", note.as_slice(), b"{\"a\":2}\n"].concat();
+    let xml = Format {
+        layout: Layout::Text(Box::new(Text {
+            grammar: Grammar::Xml(Xml { record: "Event".to_owned(), is_windows: true }),
+            types: Vec::new(),
+        })),
+        ..format(Layout::Ndjson)
+    };
+    for (format, object) in [
+        (format(Layout::Ndjson), object.clone()),
+        (json(None), object),
+        (xml, [b"<Event/>\n", note.as_slice(), b"<Event/>\n"].concat()),
+    ] {
+        let found = frames(&format, &object);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[1].contains("row group 1 can't be read"), "{found:?}");
+        for cut in 0..object.len() {
+            assert_eq!(frames_in_pieces(&format, &object, &[cut]), found);
+        }
     }
 }

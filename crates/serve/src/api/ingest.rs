@@ -12,7 +12,7 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
-use collect::{PushForm, PushOutcome, PushRequest};
+use collect::{PushForm, PushOutcome, PushRequest, body_as_text, is_binary};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -46,14 +46,12 @@ async fn accept(
         if !holder.token.is_for(log_source) {
             return Err(Refusal::Forbidden(log_source.to_owned()));
         }
-        let body = api.body(holder, headers, body).await?;
-        let content_type = text(headers, header::CONTENT_TYPE).map(ToOwned::to_owned);
+        let (content_type, body) = records(headers, api.body(holder, headers, body).await?).await?;
         return sorted(api, Arc::clone(sorting), content_type, body).await;
     }
     let queue = &api.may_send(&holder.token, log_source)?.queue;
-    let body = api.body(holder, headers, body).await?;
+    let (content_type, body) = records(headers, api.body(holder, headers, body).await?).await?;
     let (done, outcome) = oneshot::channel();
-    let content_type = text(headers, header::CONTENT_TYPE).map(ToOwned::to_owned);
     let request = PushRequest {
         id: api.request_id(),
         form: PushForm::AsSent(content_type),
@@ -70,6 +68,14 @@ async fn accept(
         Ok(PushOutcome::Failed(report)) => Err(Refusal::Failed(report.into())),
         Err(_) => Err(Refusal::Stopping),
     }
+}
+
+/// The type of a body, and what is in it: of a file in a binary format, its records as text.
+async fn records(headers: &HeaderMap, body: Bytes) -> Result<(Option<String>, Bytes), Refusal> {
+    if is_binary(&body) {
+        return Ok((None, work(move || Ok(body_as_text(body)?)).await?));
+    }
+    Ok((text(headers, header::CONTENT_TYPE).map(ToOwned::to_owned), body))
 }
 
 /// Records of several log sources: answered once all are committed.
