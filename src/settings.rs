@@ -475,6 +475,18 @@ fn can_name_a_source(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(ok)
 }
 
+/// What to write where a key is missing.
+fn missing_help(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("missing field `")?;
+    let (key, _) = rest.split_once('`')?;
+    Some(match key {
+        "version" => "begin the file with `version: 1`".to_owned(),
+        "lake" => "write where the events are kept: `lake: ./lake`, or `lake: s3://bucket/prefix`"
+            .to_owned(),
+        key => format!("write `{key}: …`; `dab schema` says what it may be"),
+    })
+}
+
 fn form_error(path: &str, error: &serde_saphyr::Error) -> SettingsError {
     let at = error.location().unwrap_or(serde_saphyr::Location::UNKNOWN);
     let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
@@ -490,7 +502,10 @@ fn form_error(path: &str, error: &serde_saphyr::Error) -> SettingsError {
             let help = Some(format!("use one of: {keys}"));
             SettingsError::Form { message: format!("unknown key `{key}`"), help, place }
         }
-        None => SettingsError::Form { message: first.to_owned(), help: None, place },
+        None => {
+            let help = missing_help(first);
+            SettingsError::Form { message: first.to_owned(), help, place }
+        }
     }
 }
 

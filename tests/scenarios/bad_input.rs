@@ -214,6 +214,17 @@ fn an_unknown_key_in_the_settings_is_named() {
 
 /// Needs root, for a small file system of its own.
 #[test]
+fn a_key_that_is_missing_from_the_settings_is_named_with_what_to_write() {
+    let project = Project::ndjson("");
+    project.write("dab.yaml", b"lake: ./lake\n");
+    let output = project.run(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("DAB0102") && told.contains("`version`"), "{told}");
+    assert!(told.contains("help: begin the file with `version: 1`"), "{told}");
+}
+
+#[test]
 fn a_full_disk_stops_nothing_for_good() {
     let project = Project::ndjson("");
     let lake = project.path().join("lake");
