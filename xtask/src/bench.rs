@@ -5,6 +5,7 @@
 //! and detecting cost. Every run starts with an empty lake and is believed only if it stored as
 //! many events as the corpus has.
 
+pub(crate) mod collect;
 pub(crate) mod detect;
 pub(crate) mod lake;
 mod measure;

@@ -29,6 +29,13 @@ usage: cargo xtask <task> [options]
     --corpus NAME   only this one: cloudtrail, windows or mix
     --runs N        runs of each, the median is shown (default 3)
     --rules N       how many detections are loaded (default 100)
+  bench collect   measure what comes in over HTTP, syslog and TLS, and one object larger than memory
+    --lane A,B      http, syslog, tls, object (default: all)
+    --megabytes N   how much is posted (default 1000)
+    --messages N    how many messages of syslog are sent (default 3000000)
+    --senders N     how many senders are connected with TLS at once (default 1000)
+    --gigabytes N   size of the object, unpacked (default 10)
+    --binary PATH   measure this program, instead of building one
   bench detect    measure detection beside RSigma on the same events, and compare what both find
     --lane A,B      mordor, flat, evtx, proc, cloudtrail, cel-aws, cel-okta, rules (default: all)
     --rules N,M     how many of SigmaHQ's rules, or `all` (default 100,1000,all)
@@ -71,6 +78,10 @@ fn main() -> ExitCode {
         },
         ["bench", "lake", options @ ..] => match bench::lake::Options::read(options) {
             Ok(options) => bench::lake::run(&root, &options),
+            Err(failure) => return usage(&failure),
+        },
+        ["bench", "collect", options @ ..] => match bench::collect::Options::read(options) {
+            Ok(options) => bench::collect::run(&root, &options),
             Err(failure) => return usage(&failure),
         },
         [] | ["help" | "-h" | "--help"] => {

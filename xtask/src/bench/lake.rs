@@ -8,7 +8,7 @@
 mod commits;
 mod ingest;
 mod peers;
-mod report;
+pub(super) mod report;
 mod search;
 
 use std::{

@@ -77,12 +77,12 @@ pub(super) fn run(command: &Command, folder: &Path) -> Result<Usage, Failure> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "watches another process; there is nothing to await")]
-fn pause() {
+pub(super) fn pause() {
     std::thread::sleep(LOOK);
 }
 
 /// Whether the process has ended, and its processor seconds, from `/proc/<pid>/stat` (proc(5)).
-fn read_stat(stat: &str) -> (bool, f64) {
+pub(super) fn read_stat(stat: &str) -> (bool, f64) {
     // The name in parentheses may itself contain blanks.
     let fields: Vec<&str> =
         stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
@@ -95,7 +95,7 @@ fn read_stat(stat: &str) -> (bool, f64) {
 }
 
 /// The peak resident set from `/proc/<pid>/status`, in bytes; 0 once the process has ended.
-fn read_peak(status: &str) -> u64 {
+pub(super) fn read_peak(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes =
         line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());

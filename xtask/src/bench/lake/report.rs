@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// A figure that has an aim.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(in crate::bench) struct Target {
     name: String,
     measured: f64,
     aim: f64,
@@ -20,12 +20,12 @@ enum Aim {
 
 impl Target {
     /// A figure that should be `aim` at most.
-    pub(super) fn most(name: &str, measured: f64, aim: f64, unit: &'static str) -> Self {
+    pub(in crate::bench) fn most(name: &str, measured: f64, aim: f64, unit: &'static str) -> Self {
         Self { name: name.to_owned(), measured, aim, kind: Aim::Most, unit }
     }
 
     /// A figure that should be `aim` at least.
-    pub(super) fn least(name: &str, measured: f64, aim: f64, unit: &'static str) -> Self {
+    pub(in crate::bench) fn least(name: &str, measured: f64, aim: f64, unit: &'static str) -> Self {
         Self { name: name.to_owned(), measured, aim, kind: Aim::Least, unit }
     }
 
@@ -37,7 +37,7 @@ impl Target {
     }
 
     /// As data.
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::bench) fn json(&self) -> Value {
         json!({
             "name": self.name,
             "measured": self.measured,
@@ -61,12 +61,12 @@ impl Target {
 }
 
 /// All targets, one a line.
-pub(super) fn targets(targets: &[Target]) -> String {
+pub(in crate::bench) fn targets(targets: &[Target]) -> String {
     table(&["aim", "measured", "at most, at least", ""], targets.iter().map(Target::row))
 }
 
 /// A number with as many digits as mean something.
-pub(super) fn figure(number: f64) -> String {
+pub(in crate::bench) fn figure(number: f64) -> String {
     match number.abs() {
         small if small < 0.1 => format!("{number:.4}"),
         small if small < 10.0 => format!("{number:.2}"),
@@ -76,7 +76,10 @@ pub(super) fn figure(number: f64) -> String {
 }
 
 /// A table whose first column is text and whose others are numbers.
-pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(in crate::bench) fn table(
+    head: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
     let head = head.iter().map(|&name| name.to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let mut widths: Vec<usize> = Vec::new();
