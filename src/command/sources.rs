@@ -6,7 +6,7 @@ use std::{
 };
 
 use base::{Clock as _, Problem, SystemClock, limits};
-use collect::decompress_body;
+use collect::{body_as_text, decompress_body};
 use vet::{Sample, suggest};
 
 use crate::{
@@ -66,7 +66,8 @@ fn of_file(path: &Path) -> Result<(Vec<u8>, bool), Problem> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
         _ => None,
     };
-    let mut bytes = decompress_body(encoding, bytes.into())?.to_vec();
+    // Of a file in a binary format, its records as text.
+    let mut bytes = body_as_text(decompress_body(encoding, bytes.into())?)?.to_vec();
     let is_whole = bytes.len() <= limits::SUGGEST_BYTES_MAX;
     bytes.truncate(limits::SUGGEST_BYTES_MAX);
     Ok((bytes, is_whole))
