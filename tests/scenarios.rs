@@ -24,6 +24,8 @@ mod crash;
 mod demo;
 #[path = "scenarios/doors.rs"]
 mod doors;
+#[path = "scenarios/enrich.rs"]
+mod enrich;
 #[path = "scenarios/external.rs"]
 mod external;
 #[path = "scenarios/harness.rs"]

@@ -164,7 +164,10 @@ impl Host {
         let mut decoders = Vec::new();
         for source in &project.log_sources {
             match Decoder::new(source.clone()) {
-                Ok(decoder) => decoders.push(Arc::new(decoder)),
+                Ok(decoder) => {
+                    decoder.use_lookups(Arc::clone(&project.lookups) as _);
+                    decoders.push(Arc::new(decoder));
+                }
                 Err(mut errors) => {
                     if let Some(error) = errors.pop() {
                         return Err(error.into());

@@ -39,6 +39,9 @@ pub const DECOMPRESSED_BYTES_FREE: u64 = 64 << 20;
 /// The most bytes one object may decompress to.
 pub const DECOMPRESSED_BYTES_MAX: u64 = 64 << 30;
 
+/// How many values of an event a lookup table is asked for in turn: lists of addresses may be long.
+pub const ENRICH_KEYS_MAX: usize = 16;
+
 /// How many columns a Parquet file may have, those inside of others counted. Each takes memory while it
 /// is read; wide logs have a few hundred.
 pub const PARQUET_COLUMNS_MAX: usize = 10_000;

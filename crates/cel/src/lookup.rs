@@ -32,6 +32,11 @@ pub trait Lookups: fmt::Debug + Send + Sync {
     /// The columns of a table, or `None` if there is no such table.
     fn columns(&self, table: &str) -> Option<Vec<String>>;
 
+    /// Whether there is such a table.
+    fn has(&self, table: &str) -> bool {
+        self.columns(table).is_some()
+    }
+
     /// The row for a key as of a time, or as of now.
     fn find(&self, table: &str, key: &str, at: Option<Timestamp>) -> Option<Row>;
 }

@@ -1,18 +1,22 @@
 //! From one record to one event.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use base::{Event, EventId, Object, ObjectHash, Origin, Place, Timestamp, Value};
 
+use cel::Lookups;
+
 use crate::{
-    DecodeError, Header, Layout, LogSource, Reject, RejectKind, about,
+    DecodeError, Enriched, Header, Layout, LogSource, Reject, RejectKind, about,
+    enrich::Enricher,
     lift::Lifter,
     normalize::Normalizer,
     parse::{self, Patterns, Scratch, TextParser},
     time::EventTime,
 };
 
-/// A log source, compiled: decodes its records. Has no state, so that one serves all threads.
+/// A log source, compiled: decodes its records. Has no state but the tables it asks, so that one serves all
+/// threads.
 #[derive(Debug)]
 pub struct Decoder {
     source: LogSource,
@@ -20,6 +24,7 @@ pub struct Decoder {
     lifter: Lifter,
     time: EventTime,
     normalizer: Normalizer,
+    enricher: Enricher,
 }
 
 /// What makes fields of a record.
@@ -62,7 +67,19 @@ impl Decoder {
         let normalizer = Normalizer::new(&source).map_err(failed)?;
         let time = EventTime::new(source.time.clone());
         let lifter = Lifter::new(&source.lift);
-        Ok(Self { source, parser, lifter, time, normalizer })
+        let enricher = Enricher::new(&source.enrich);
+        Ok(Self { source, parser, lifter, time, normalizer, enricher })
+    }
+
+    /// From now on the log source's `enrich` asks these tables. Before the first time there are none.
+    pub fn use_lookups(&self, lookups: Arc<dyn Lookups>) {
+        self.enricher.use_lookups(lookups);
+    }
+
+    /// What became of the questions to lookup tables so far.
+    #[must_use]
+    pub fn enriched(&self) -> Enriched {
+        self.enricher.counts()
     }
 
     /// The log source.
@@ -121,13 +138,15 @@ impl Decoder {
             Some(time) => time,
             None => self.time.of(&fields, at.ingest_time)?,
         };
+        let mut normalized = self.normalizer.apply(&fields);
+        self.enricher.apply(&fields, &mut normalized, time);
         Ok(Event {
             time,
             ingest_time: at.ingest_time,
             id: EventId { object: at.object_hash, offset: at.offset },
             log_source: &self.source.name,
             origin: Origin { object: Cow::Borrowed(at.object), offset: at.offset },
-            normalized: self.normalizer.apply(&fields),
+            normalized,
             json: json.filter(|_| !is_changed),
             fields,
         })

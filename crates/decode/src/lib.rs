@@ -6,6 +6,7 @@
 
 mod about;
 mod decoder;
+mod enrich;
 #[cfg(test)]
 mod fixture;
 mod frame;
@@ -18,10 +19,12 @@ mod reject;
 mod time;
 
 pub use decoder::{At, Decoder};
+pub use enrich::Enriched;
 pub use frame::{Frame, FrameState, Framer, Header};
 pub use log_source::{
-    Cef, DecodeError, Dialect, Encoding, Escapes, FieldRule, Format, Grammar, KeyValue, Layout,
-    Lift, Lines, LogSource, Payload, Syslog, Table, Text, TimeFormat, TimeRule, Xml, shipped,
+    Cef, DecodeError, Dialect, Encoding, Enrich, EnrichField, Escapes, FieldRule, Format, Grammar,
+    KeyValue, Layout, Lift, Lines, LogSource, Payload, Syslog, Table, Text, TimeFormat, TimeRule,
+    Xml, shipped,
 };
 pub use parse::{Scratch, parse_json, parse_json_in};
 pub use reject::{Reject, RejectKind};

@@ -10,7 +10,7 @@ mod grok;
 mod read;
 mod yaml;
 
-use base::{ColumnType, FieldPath, SigmaRoute};
+use base::{ColumnType, FieldPath, Place, SigmaRoute};
 
 pub use error::DecodeError;
 pub use grammar::{Cef, Dialect, Escapes, Grammar, KeyValue, Payload, Syslog, Table, Text, Xml};
@@ -34,6 +34,8 @@ pub struct LogSource {
     pub fields: Vec<FieldRule>,
     /// Lists of values to pivot on: the name after `related.`, and the fields to gather.
     pub related: Vec<(String, Vec<FieldPath>)>,
+    /// Fields that lookup tables know.
+    pub enrich: Vec<Enrich>,
     /// How its events appear to Sigma rules.
     pub sigma: Vec<SigmaRoute>,
 }
@@ -177,6 +179,30 @@ pub struct FieldRule {
     pub column_type: ColumnType,
 }
 
+/// Fields that a lookup table knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrich {
+    /// The table.
+    pub lookup: String,
+    /// What it is asked for: the values of these, in order, until there is a row.
+    pub key: Vec<FieldPath>,
+    /// What becomes of the row.
+    pub fields: Vec<EnrichField>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A field that is a column of a lookup table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrichField {
+    /// The field, by its ECS name.
+    pub name: FieldPath,
+    /// The table's column.
+    pub column: String,
+    /// The type of the field.
+    pub column_type: ColumnType,
+}
+
 impl LogSource {
     /// Reads a log source from YAML. `path` is the file's name, for messages and the default name.
     ///
@@ -195,7 +221,15 @@ impl LogSource {
             .related
             .iter()
             .map(|(name, _)| (FieldPath::new(format!("related.{name}")), ColumnType::TextList));
-        fields.chain(related).collect()
+        let enriched = self.enrich.iter().flat_map(|rule| &rule.fields);
+        let enriched = enriched.map(|field| (field.name.clone(), field.column_type));
+        let mut columns: Vec<(FieldPath, ColumnType)> = fields.chain(related).collect();
+        for column in enriched {
+            if columns.iter().all(|(name, _)| *name != column.0) {
+                columns.push(column);
+            }
+        }
+        columns
     }
 }
 

@@ -272,7 +272,7 @@ impl Gather {
 
 /// The value, unless it is one of the many spellings of nothing: `-` is what nginx and Windows
 /// write for it.
-fn said<'s, 'a>(value: &'s Value<'a>) -> Option<&'s Value<'a>> {
+pub(crate) fn said<'s, 'a>(value: &'s Value<'a>) -> Option<&'s Value<'a>> {
     match value {
         Value::Null => None,
         Value::Text(text) if matches!(text.as_ref(), "" | "-") => None,
@@ -322,7 +322,7 @@ fn address(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
 }
 
 /// The value in the column's type, if it can be had without loss.
-fn cast<'a>(value: &Value<'a>, column: ColumnType) -> Option<Value<'a>> {
+pub(crate) fn cast<'a>(value: &Value<'a>, column: ColumnType) -> Option<Value<'a>> {
     match (column, value) {
         (ColumnType::Int, Value::Int(_))
         | (ColumnType::Float, Value::Float(_))

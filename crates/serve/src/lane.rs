@@ -46,7 +46,7 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Stages {
     pub(crate) lake: Arc<Lake>,
     pub(crate) matcher: Arc<Reloadable>,
-    pub(crate) lookups: CurrentTables,
+    pub(crate) lookups: Arc<CurrentTables>,
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
@@ -204,6 +204,8 @@ impl Lane {
         let alerts = self.alert(number, &matches).await?;
         fault::reach(fault::Point::Done);
         self.stages.board.committed(&manifest, alerts, self.stages.clock.now());
+        let enriched = self.decoder.enriched();
+        self.stages.board.source(&self.source, |status| status.lookups = enriched.into());
         Ok(manifest)
     }
 

@@ -26,6 +26,15 @@ const OF_SOURCES: &[(&str, &str, &str, Figure)] = &[
         count(s.held_back)
     }),
     ("alerts_total", "counter", "Alerts raised.", |s| count(s.alerts)),
+    ("lookups_found_total", "counter", "Rows that lookup tables had for its events.", |s| {
+        count(s.lookups.found)
+    }),
+    ("lookups_absent_total", "counter", "Keys that lookup tables had no row for.", |s| {
+        count(s.lookups.absent)
+    }),
+    ("lookups_without_table_total", "counter", "Keys for lookup tables that are not there.", |s| {
+        count(s.lookups.without_table)
+    }),
     ("errors_total", "counter", "Problems of the source.", |s| count(s.errors)),
     ("last_event_timestamp_seconds", "gauge", "The latest time of an event.", |s| {
         s.last_event.map(seconds)

@@ -269,6 +269,10 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         posted: Notify::new(),
         turn: Mutex::new(correlations),
     };
+    let lookups = Arc::new(CurrentTables::new(parts.detections.lookups));
+    for decoder in &parts.decoders {
+        decoder.use_lookups(Arc::clone(&lookups) as _);
+    }
     let stages = Stages {
         lake: parts.lake,
         alerts: Arc::new(alerts),
@@ -276,7 +280,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
         budget: Arc::default(),
         matcher: Arc::new(Reloadable::new(parts.detections.matcher)),
         rule_query_bytes_max: parts.rule_query_bytes_max,
-        lookups: CurrentTables::new(parts.detections.lookups),
+        lookups,
         rule_matches_per_hour_max: parts.rule_matches_per_hour_max,
         clock: parts.clock,
         observer: parts.observer,

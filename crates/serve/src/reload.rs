@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use base::{Explain as _, Problem, Report, Timestamp};
-use cel::{Refreshed, Tables};
+use cel::{Lookups, Refreshed, Row, Tables};
 use detect::{Correlation, Matcher};
 use lake::{
     Lake,
@@ -111,6 +111,25 @@ impl CurrentTables {
 
     fn replace(&self, tables: Arc<Tables>) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tables;
+    }
+}
+
+/// So that decoders ask the tables of now, however often these are replaced.
+impl Lookups for CurrentTables {
+    fn names(&self) -> Vec<String> {
+        self.get().names()
+    }
+
+    fn columns(&self, table: &str) -> Option<Vec<String>> {
+        self.get().columns(table)
+    }
+
+    fn has(&self, table: &str) -> bool {
+        self.get().has(table)
+    }
+
+    fn find(&self, table: &str, key: &str, at: Option<Timestamp>) -> Option<Row> {
+        self.get().find(table, key, at)
     }
 }
 

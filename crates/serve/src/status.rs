@@ -7,6 +7,7 @@ use std::{
 };
 
 use base::{Report, Timestamp, limits};
+use decode::Enriched;
 use lake::{
     Lake, LakeError,
     batch::Manifest,
@@ -116,6 +117,30 @@ pub struct NewField {
     pub since: Timestamp,
 }
 
+/// What became of questions to lookup tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupCounts {
+    /// There was a row.
+    pub found: u64,
+    /// There was none.
+    pub absent: u64,
+    /// There was no such table.
+    pub without_table: u64,
+}
+
+impl LookupCounts {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<Enriched> for LookupCounts {
+    fn from(enriched: Enriched) -> Self {
+        let Enriched { found, absent, without_table } = enriched;
+        Self { found, absent, without_table }
+    }
+}
+
 /// A source. Counts are since the process began.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceStatus {
@@ -168,6 +193,9 @@ pub struct SourceStatus {
     /// How many announcements of objects are held, and not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub announcements_held: Option<u64>,
+    /// What lookup tables were asked for fields of its events, all sources of its log source together.
+    #[serde(default, skip_serializing_if = "LookupCounts::is_none")]
+    pub lookups: LookupCounts,
     /// How many problems there were.
     pub errors: u64,
     /// After how many of these what failed was done all the same, such as a pull that waited for a server.

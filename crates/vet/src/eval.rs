@@ -83,6 +83,7 @@ impl Evaluator {
         };
         let decoder = Decoder::new(source.clone())
             .map_err(|_| wrong(format!("the log source `{name}` can't be used"), String::new()))?;
+        decoder.use_lookups(Arc::clone(&project.lookups) as _);
         Ok(Self { decoder, rules, now, framer: None, pending: Vec::new(), records: 0 })
     }
 

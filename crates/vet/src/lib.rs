@@ -23,8 +23,8 @@ use std::{
 };
 
 use base::{Explain, Place, Problem, Report};
-use cel::Tables;
-use decode::LogSource;
+use cel::{Lookups as _, Tables};
+use decode::{DecodeError, LogSource};
 use detect::{Correlation, Document, LogSourceSelector, Rule, RuleSet, load_documents};
 
 use crate::error::{Trouble, Unrouted};
@@ -88,6 +88,7 @@ pub fn load(detections: &[PathBuf], log_sources: &[PathBuf], shipped_log_sources
     }
     project.log_sources.sort_by(|a, b| a.name.cmp(&b.name));
     project.load_rules(detections);
+    project.check_enrichment();
     project.note_unrouted();
     project
 }
@@ -121,6 +122,30 @@ impl Project {
                 Err(mistakes) => mistakes.into_iter().for_each(|mistake| self.problem(mistake)),
             }
         }
+    }
+
+    /// Log sources may only ask lookup tables that are declared.
+    fn check_enrichment(&mut self) {
+        let mut mistakes = Vec::new();
+        for rule in self.log_sources.iter().flat_map(|source| &source.enrich) {
+            let (table, place) = (rule.lookup.clone(), rule.place.clone());
+            match self.lookups.columns(&table) {
+                // What can't be read is a mistake by itself, and so is what is not declared at all.
+                None => {
+                    let known = self.lookups.names();
+                    mistakes.push(DecodeError::UnknownLookup { table, column: None, known, place });
+                }
+                Some(known) if !known.is_empty() => {
+                    let unknown = rule.fields.iter().find(|one| !known.contains(&one.column));
+                    let column = unknown.map(|one| one.column.clone());
+                    if column.is_some() {
+                        mistakes.push(DecodeError::UnknownLookup { table, column, known, place });
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        mistakes.into_iter().for_each(|mistake| self.problem(mistake));
     }
 
     fn load_rules(&mut self, roots: &[PathBuf]) {

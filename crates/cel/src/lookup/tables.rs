@@ -189,6 +189,10 @@ impl Lookups for Tables {
         Some(self.tables.get(table)?.read().table.columns.clone())
     }
 
+    fn has(&self, table: &str) -> bool {
+        self.tables.contains_key(table)
+    }
+
     fn find(&self, table: &str, key: &str, at: Option<Timestamp>) -> Option<Row> {
         self.tables.get(table)?.read().table.find(key, at)
     }

@@ -35,6 +35,18 @@ pub enum DecodeError {
         /// Where.
         place: Place,
     },
+    /// A lookup table or a column of it that is not there.
+    #[error("{}", unknown_lookup(table, column.as_deref()))]
+    UnknownLookup {
+        /// The table.
+        table: String,
+        /// The column, if the table is there.
+        column: Option<String>,
+        /// The tables that are there, or the columns.
+        known: Vec<String>,
+        /// Where.
+        place: Place,
+    },
     /// A regular expression that does not compile.
     #[error("{message}")]
     Pattern {
@@ -45,6 +57,13 @@ pub enum DecodeError {
         /// Where.
         place: Place,
     },
+}
+
+fn unknown_lookup(table: &str, column: Option<&str>) -> String {
+    match column {
+        None => format!("there is no lookup table `{table}`"),
+        Some(column) => format!("the lookup table `{table}` has no column `{column}`"),
+    }
 }
 
 impl DecodeError {
@@ -65,6 +84,7 @@ impl Explain for DecodeError {
             Self::UnknownKey { .. } => "DAB0302",
             Self::Value { .. } => "DAB0303",
             Self::Pattern { .. } => "DAB0304",
+            Self::UnknownLookup { .. } => "DAB0414",
         })
     }
 
@@ -73,7 +93,8 @@ impl Explain for DecodeError {
             Self::Yaml { place, .. }
             | Self::UnknownKey { place, .. }
             | Self::Value { place, .. }
-            | Self::Pattern { place, .. } => Some(place.clone()),
+            | Self::Pattern { place, .. }
+            | Self::UnknownLookup { place, .. } => Some(place.clone()),
         }
     }
 
@@ -81,6 +102,15 @@ impl Explain for DecodeError {
         match self {
             Self::Yaml { .. } => None,
             Self::UnknownKey { help, .. } => Some(help.clone()),
+            Self::UnknownLookup { table, column: None, known, .. } => {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let similar = super::read::similar(table, &known);
+                let declare = "declare it under `lookups` in a file beside the rules";
+                Some(similar.unwrap_or_else(|| declare.to_owned()))
+            }
+            Self::UnknownLookup { known, .. } => {
+                Some(format!("its columns are {}", known.join(", ")))
+            }
             Self::Value { help, .. } | Self::Pattern { help, .. } => help.clone(),
         }
     }

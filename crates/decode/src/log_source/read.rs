@@ -1,5 +1,6 @@
 //! From YAML to a validated log source.
 
+mod enrich;
 mod fields;
 mod format;
 mod lift;
@@ -17,8 +18,18 @@ use format::{LAYOUTS, read_format};
 pub(super) use shape::similar;
 use shape::{Keys, Report};
 
-const TOP_KEYS: &[&str] =
-    &["name", "description", "table", "format", "lift", "time", "fields", "related", "sigma"];
+const TOP_KEYS: &[&str] = &[
+    "name",
+    "description",
+    "table",
+    "format",
+    "lift",
+    "time",
+    "fields",
+    "related",
+    "enrich",
+    "sigma",
+];
 const TIME_KEYS: &[&str] = &["field", "join", "year", "format", "timezone", "missing", "earliest"];
 const ROUTE_KEYS: &[&str] = &["product", "category", "service", "when", "fields"];
 
@@ -95,10 +106,11 @@ fn read(path: &str, node: &Node, report: &mut Report<'_>) -> Option<LogSource> {
     let lift = lift::read_lifts(keys.get("lift"), report);
     let fields = fields::read_fields(keys.get("fields"), report);
     let related = fields::read_related(keys.get("related"), report);
+    let enrich = enrich::read_enrich(keys.get("enrich"), &fields, report);
     let sigma = read_routes(keys.get("sigma"), report);
     // Only now, when everything was looked at, may a mistake end it.
     let (format, time) = (format?, time?);
-    Some(LogSource { name, description, table, format, lift, time, fields, related, sigma })
+    Some(LogSource { name, description, table, format, lift, time, fields, related, enrich, sigma })
 }
 
 /// Names are folders in the lake and tables in SQL.

@@ -71,7 +71,9 @@ impl Runner {
     pub fn new(project: &Project) -> Result<Self, Vec<DecodeError>> {
         let mut decoders = BTreeMap::new();
         for source in &project.log_sources {
-            decoders.insert(source.name.clone(), Decoder::new(source.clone())?);
+            let decoder = Decoder::new(source.clone())?;
+            decoder.use_lookups(Arc::clone(&project.lookups) as _);
+            decoders.insert(source.name.clone(), decoder);
         }
         Ok(Self { decoders })
     }

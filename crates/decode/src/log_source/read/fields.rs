@@ -20,7 +20,8 @@ pub(super) fn read_fields(node: Option<&Node>, report: &mut Report<'_>) -> Vec<F
     let Some(node) = node else { return Vec::new() };
     let mut rules: Vec<FieldRule> = Vec::new();
     for (key, value) in free_entries(node, "`fields`", report) {
-        check_name(key.at, &key.text, &rules, report);
+        let others: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        check_name(key.at, &key.text, &others, report);
         if let Some(rule) = read_rule(&key.text, value, report) {
             rules.push(rule);
         }
@@ -29,7 +30,7 @@ pub(super) fn read_fields(node: Option<&Node>, report: &mut Report<'_>) -> Vec<F
 }
 
 /// A field is either a value or an object of others, and its name has no empty part.
-fn check_name(at: Location, name: &str, others: &[FieldRule], report: &mut Report<'_>) {
+pub(super) fn check_name(at: Location, name: &str, others: &[&str], report: &mut Report<'_>) {
     if name.split('.').any(str::is_empty) {
         let message = format!("`{name}` is no field's name");
         report.wrong(at, message, "write names joined by single dots, such as `source.ip`");
@@ -40,7 +41,7 @@ fn check_name(at: Location, name: &str, others: &[FieldRule], report: &mut Repor
     let inside = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
     };
-    for other in others.iter().map(|rule| rule.name.as_str()) {
+    for other in others {
         if inside(other, name) || inside(name, other) {
             let message = format!("`{name}` and `{other}` can't both be fields");
             report.wrong(at, message, "rename one: a field can't be a value and hold others");
