@@ -228,9 +228,19 @@ pub const QUERY_UNBOUNDED_BYTES_MAX: u64 = 10 << 30;
 /// How often it is looked whether a query keeps its limits, in milliseconds.
 pub const QUERY_LOOK_MILLISECONDS: u64 = 100;
 
-/// How large the files are that compaction makes: a few seconds to fetch from an object store, and a
-/// year at 1 TB a day stays within some hundred files for each table and day.
+/// How large the files are that compaction makes: a few seconds to fetch from an object store, and little
+/// enough to be sorted on a small disk.
 pub const COMPACT_TARGET_BYTES: u64 = 128 << 20;
+
+/// How many files of that size a day may have before they are merged into larger ones.
+pub const COMPACT_FILES_A_DAY: usize = 32;
+
+/// How large these become: a day of 300 GB as they came in has some 30 files then, a month less than
+/// 1,000.
+pub const COMPACT_LARGE_BYTES: u64 = 1 << 30;
+
+/// How many sorted files are merged at a time: of each, a row group is in memory.
+pub const COMPACT_MERGED_MAX: usize = 12;
 
 /// How many files one step of compaction reads at most: their footers, and the removals in one commit.
 pub const COMPACT_FILES_MAX: usize = 2000;
@@ -259,6 +269,10 @@ pub const INDEX_CONCURRENCY: usize = 16;
 /// How many encoded bytes a row group of a compacted file has: it is held in memory until it is
 /// written, and dictionaries are repeated in each.
 pub const COMPACT_ROW_GROUP_BYTES: usize = 32 << 20;
+
+/// The level of zstd for long texts in compacted files: a quarter less than at level 1 for Windows'
+/// messages, at twice the time; higher ones gain little more.
+pub const COMPACT_MESSAGE_LEVEL: i32 = 3;
 
 /// For how long files that are no longer part of a table are kept where the settings don't say, in
 /// seconds: longer than any query runs, and than any writer waits between a file and its commit.

@@ -9,7 +9,8 @@
 //! It is a rewrite of our own, not the library's `optimize`: that one concatenates files in the order
 //! of the log, with no order of rows and no say over pages, holds what it merges in memory, and its
 //! commits don't notice a second compaction of the same files ([`crate::table`]). Here the query
-//! engine merges and sorts, on the local disk where memory is short.
+//! engine merges and sorts, on the local disk where memory is short. A day that has many files then has
+//! them merged into larger ones: they are sorted, so that takes no disk.
 //!
 //! What it does not do: touch what retention decides, or the cold tier.
 
@@ -29,9 +30,10 @@ use object_store::{ObjectStoreExt as _, path::Path};
 use serde::Serialize;
 
 pub(crate) use self::block_writer::{BlockWriter, Stored};
+use self::plan::{Merging, SORTED};
 use crate::{
     Lake, LakeError,
-    query::{sorted, stream_error},
+    query::{Inputs, sorted, stream_error},
     schema::DAY,
     snapshot::{DataFile, TableSnapshot},
     table::{NewFile, Replaced, Table},
@@ -49,6 +51,10 @@ pub struct CompactOptions {
     pub small_files_max: usize,
     /// How large files may become.
     pub target_bytes: u64,
+    /// How many files of that size a day may have: where it has more, they are merged.
+    pub files_a_day: usize,
+    /// How large merged files may become.
+    pub large_bytes: u64,
     /// How much memory sorting may take.
     pub memory_bytes: usize,
     /// For how long the part of the log that a checkpoint has made needless is kept.
@@ -62,6 +68,8 @@ impl Default for CompactOptions {
             growing_from: None,
             small_files_max: usize::MAX,
             target_bytes: limits::COMPACT_TARGET_BYTES,
+            files_a_day: limits::COMPACT_FILES_A_DAY,
+            large_bytes: limits::COMPACT_LARGE_BYTES,
             memory_bytes: limits::COMPACT_MEMORY_BYTES,
             keep_log: Duration::from_secs(limits::LOG_KEEP_SECONDS),
         }
@@ -105,19 +113,38 @@ pub async fn compact(
 ) -> Result<Compacted, LakeError> {
     let table = lake.table(name).await?;
     let mut done = Compacted { table: name.to_owned(), ..Compacted::default() };
-    let Some(snapshot) = table.snapshot().await?.map(Arc::new) else { return Ok(done) };
-    for files in days(&snapshot, options) {
-        let groups = plan::plan(&files, options.target_bytes);
-        done.days += usize::from(!groups.is_empty());
-        for group in groups {
-            rewrite(&table, &snapshot, group, options, &mut done).await?;
+    let merging = Merging {
+        target: options.target_bytes,
+        files_max: options.files_a_day,
+        large: options.large_bytes,
+    };
+    let mut days_done = BTreeSet::new();
+    // Small files are sorted into larger ones, and where there are many of these, they are merged.
+    for step in [Step::Sort, Step::Merge] {
+        let Some(snapshot) = table.snapshot().await?.map(Arc::new) else { return Ok(done) };
+        for files in days(&snapshot, options) {
+            let groups = match step {
+                Step::Sort => plan::plan(&files, options.target_bytes),
+                Step::Merge => plan::merges(&files, &merging),
+            };
+            for group in groups {
+                days_done.extend(group.first().map(|file| file.day));
+                rewrite(&table, &snapshot, group, options, &mut done).await?;
+            }
         }
     }
+    done.days = days_done.len();
     if done.files_before > 0 {
         fault::reach(fault::Point::Compacted);
         done.log_files_removed = table.tidy_log(lake.now().minus(options.keep_log)).await?;
     }
     Ok(done)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Sort,
+    Merge,
 }
 
 /// The files of each day that may be compacted, newest last.
@@ -144,7 +171,7 @@ async fn rewrite(
     done: &mut Compacted,
 ) -> Result<(), LakeError> {
     let Some(day) = files.first().map(|file| file.day) else { return Ok(()) };
-    let path = format!("{DAY}={day}/compacted-{}.parquet", uuid::Uuid::new_v4().simple());
+    let path = format!("{DAY}={day}/{SORTED}{}.parquet", uuid::Uuid::new_v4().simple());
     let address = Path::from(format!("{}/{path}", snapshot.root));
     let (stored, index) = write_sorted(snapshot, &files, &address, options).await?;
     if let Some(index) = index {
@@ -177,7 +204,10 @@ async fn write_sorted(
     options: &CompactOptions,
 ) -> Result<(Stored, Option<Bytes>), LakeError> {
     let failed = |error| stream_error(address.as_ref(), error);
-    let rows = sorted(snapshot, files.to_vec(), limits::COMPACT_BLOCK_ROWS, options.memory_bytes);
+    let is_merged = files.iter().all(plan::is_sorted) && files.len() <= limits::COMPACT_MERGED_MAX;
+    let how = if is_merged { Inputs::Sorted } else { Inputs::AsTheyCome };
+    let rows_per_batch = limits::COMPACT_BLOCK_ROWS;
+    let rows = sorted(snapshot, files.to_vec(), how, rows_per_batch, options.memory_bytes);
     let mut rows = rows.await.map_err(failed)?;
     let first = rows.next().await.transpose().map_err(failed)?;
     let first = first.ok_or_else(|| LakeError::corrupt(address, "its files have no rows"))?;

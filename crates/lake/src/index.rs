@@ -22,3 +22,51 @@ pub(crate) use probe::{Kept, probe};
 pub(crate) use text::Wanted;
 pub use upkeep::{IndexWork, Indexed, index};
 pub(crate) use upkeep::{look, stored};
+
+/// Which blocks of an index file may hold a text; `None` if the file is damaged. It is what a search does
+/// with the parts that it fetches, over a file that is at hand: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn look_into(file: &[u8], text: &str) -> Option<Vec<bool>> {
+    let header = form::Header::read(file).ok()?;
+    let mut keys = Vec::new();
+    Wanted::text(text, true, true).keys(&mut keys);
+    Wanted::text(text, false, false).keys(&mut keys);
+    let mut blocks = vec![true; header.rows.len()];
+    for key in keys {
+        let place = header.place(form::segment_of(key))?;
+        let (from, to) = (usize::try_from(place.start).ok()?, usize::try_from(place.end).ok()?);
+        let found = header.look_up(key, file.get(from..to)?)?;
+        for (block, is_found) in blocks.iter_mut().zip(found) {
+            *block &= is_found;
+        }
+    }
+    Some(blocks)
+}
+
+/// An index file whose blocks have so many rows and whose segments are all these bytes, with sums that are
+/// right: for fuzzing what is behind them.
+#[doc(hidden)]
+#[must_use]
+pub fn with_segments(rows: &[u32], segment: &[u8]) -> Vec<u8> {
+    form::assemble(rows, 0, |_, body| body.extend_from_slice(segment)).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn segments_of_any_bytes_are_read_or_refused(
+            rows in prop::collection::vec(any::<u32>(), 0..5),
+            segment in prop::collection::vec(any::<u8>(), 0..80),
+            text in "[a-z0-9. ]{0,40}",
+        ) {
+            let blocks = look_into(&with_segments(&rows, &segment), &text);
+            prop_assert!(blocks.is_none_or(|blocks| blocks.len() == rows.len()));
+        }
+    }
+}

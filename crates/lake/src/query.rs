@@ -43,7 +43,7 @@ pub use report::Scanned;
 pub use saved::{Parameter, SavedSearch, SavedSearchError, is_search_name};
 pub(crate) use search::eval::any_scalar;
 pub(crate) use shape::{Shape, shapes, value_at};
-pub(crate) use sorted::{columns, sorted, stream_error};
+pub(crate) use sorted::{Inputs, columns, sorted, stream_error};
 
 /// Says what is wrong with a search line, without running it.
 ///

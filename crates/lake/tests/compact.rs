@@ -7,6 +7,7 @@ mod fixture;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arrow::{array::AsArray as _, datatypes::TimestampMicrosecondType, record_batch::RecordBatch};
 use base::{Day, Explain as _, Timestamp};
 use dab_lake::{
     Lake,
@@ -123,6 +124,44 @@ async fn what_does_not_fit_in_memory_is_sorted_on_disk() {
     let done = compacted(&lake, &options).await;
     assert_eq!((done.files_after, done.rows), (2, 200_000));
     assert_eq!(csv(&lake, sum).await, before);
+}
+
+#[tokio::test]
+async fn sorted_files_of_a_day_that_has_many_are_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = filled(folder.path()).await;
+    let before = everything(&lake).await;
+    // Each day's files become several, each sorted by itself.
+    let fresh = files(&lake).await;
+    let largest = fresh.iter().map(|file| file.bytes).max().unwrap();
+    let pairs = CompactOptions {
+        target_bytes: 5 * largest,
+        files_a_day: usize::MAX,
+        ..CompactOptions::default()
+    };
+    compacted(&lake, &pairs).await;
+    let sorted = files(&lake).await;
+    assert!(sorted.len() >= 6, "{}", sorted.len());
+    let smallest = sorted.iter().map(|file| file.bytes).min().unwrap();
+    let merging =
+        CompactOptions { target_bytes: smallest, files_a_day: 1, ..CompactOptions::default() };
+    let done = compacted(&lake, &merging).await;
+    assert_eq!((done.files_before, done.rows), (sorted.len(), 1000));
+    let merged = files(&lake).await;
+    assert_eq!(merged.len(), 2, "one for each day");
+    assert_eq!(everything(&lake).await, before);
+    for file in &merged {
+        let bytes = read(&lake, file).await;
+        let rows = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+        let times: Vec<i64> = rows.flat_map(|batch| times(&batch.unwrap())).collect();
+        assert!(times.is_sorted() && !times.is_empty());
+    }
+    assert_eq!(compacted(&lake, &merging).await.files_before, 0, "it is done");
+}
+
+fn times(rows: &RecordBatch) -> Vec<i64> {
+    let column = rows.column_by_name(schema::TIME).unwrap();
+    column.as_primitive::<TimestampMicrosecondType>().values().to_vec()
 }
 
 #[tokio::test]

@@ -17,13 +17,19 @@ use bytes::Bytes;
 use object_store::{ObjectStore, buffered::BufWriter, path::Path};
 use parquet::{
     arrow::ArrowWriter,
+    basic::ZstdLevel,
     errors::ParquetError,
     file::properties::{BloomFilterPosition, WriterProperties},
     schema::types::ColumnPath,
 };
 use tokio::io::AsyncWriteExt as _;
 
-use crate::{LakeError, index::IndexBuilder, schema, write::base_properties};
+use crate::{
+    LakeError,
+    index::IndexBuilder,
+    schema,
+    write::{base_properties, suit},
+};
 
 /// The columns that get bloom filters: what people look up one value of. Engines that know nothing
 /// of the search index skip row groups by them.
@@ -63,7 +69,7 @@ impl BlockWriter {
         table: &SchemaRef,
     ) -> Result<Self, LakeError> {
         let block_rows = block_rows(first);
-        let properties = Some(block_properties(&first.schema(), block_rows));
+        let properties = Some(block_properties(first, block_rows));
         let encoder = ArrowWriter::try_new(Vec::new(), first.schema(), properties)
             .map_err(|error| LakeError::encode(address.as_ref(), &error))?;
         let upload =
@@ -140,8 +146,12 @@ fn block_rows(first: &RecordBatch) -> usize {
 ///
 /// Statistics stay as they are in fresh files: of pages for `time`, which prunes; of row groups for
 /// every column, since their counts of nulls let a query skip what lacks a rare field altogether.
-fn block_properties(columns: &SchemaRef, block_rows: usize) -> WriterProperties {
-    let mut properties = base_properties()
+///
+/// Messages are compressed harder than in fresh files: it is done once, where nobody waits.
+fn block_properties(first: &RecordBatch, block_rows: usize) -> WriterProperties {
+    let columns = &first.schema();
+    let level = ZstdLevel::try_new(limits::COMPACT_MESSAGE_LEVEL).unwrap_or_default();
+    let mut properties = suit(base_properties(), first, level)
         // Otherwise columns of lists end their pages elsewhere.
         .set_write_batch_size(1 << 30)
         .set_data_page_row_count_limit(block_rows)

@@ -7,23 +7,57 @@ use crate::snapshot::DataFile;
 /// Below this share of the target, a file is small.
 const SMALL: (u64, u64) = (3, 4);
 
+/// What the names of compacted files begin with.
+pub(super) const SORTED: &str = "compacted-";
+
 /// How many of the files are small.
 pub(super) fn small_files(files: &[DataFile], target: u64) -> usize {
     files.iter().filter(|file| is_small(file, target)).count()
+}
+
+/// How many files of a day that has many are merged into larger ones, and how large these become.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Merging {
+    /// How large the files are that are merged.
+    pub(super) target: u64,
+    /// How many of them a day may have.
+    pub(super) files_max: usize,
+    /// How large they become.
+    pub(super) large: u64,
+}
+
+/// Groups of files that are each sorted, and as large as sorting makes them. None where a day does not
+/// have many.
+pub(super) fn merges(files: &[DataFile], merging: &Merging) -> Vec<Vec<DataFile>> {
+    // Two that are larger than half the target are not put together by sorting.
+    let is_whole = |file: &&DataFile| is_sorted(file) && file.bytes >= merging.target / 2;
+    let files: Vec<DataFile> = files.iter().filter(is_whole).cloned().collect();
+    if files.len() <= merging.files_max {
+        return Vec::new();
+    }
+    grouped(&files, merging.large, limits::COMPACT_MERGED_MAX)
+}
+
+/// Whether compaction has written it: its rows are in the order of time and id then.
+pub(super) fn is_sorted(file: &DataFile) -> bool {
+    file.path.filename().is_some_and(|name| name.starts_with(SORTED))
 }
 
 /// Groups of small files that are near in time, each as large as `target` at most. A group is left
 /// out if too little would come of it: so a file grows by a quarter each time it is written anew, or
 /// takes in [`limits::COMPACT_FILES_WORTH`] others, and how often that happens has a bound.
 pub(super) fn plan(files: &[DataFile], target: u64) -> Vec<Vec<DataFile>> {
+    grouped(files, target, limits::COMPACT_FILES_MAX)
+}
+
+fn grouped(files: &[DataFile], target: u64, files_max: usize) -> Vec<Vec<DataFile>> {
     let mut small: Vec<&DataFile> = files.iter().filter(|file| is_small(file, target)).collect();
     small.sort_by(|a, b| (a.time_min, a.time_max, &a.path).cmp(&(b.time_min, b.time_max, &b.path)));
     let mut groups = Vec::new();
     let mut group: Vec<DataFile> = Vec::new();
     let mut bytes = 0_u64;
     for file in small {
-        let is_full =
-            bytes.saturating_add(file.bytes) > target || group.len() >= limits::COMPACT_FILES_MAX;
+        let is_full = bytes.saturating_add(file.bytes) > target || group.len() >= files_max;
         if is_full {
             groups.push(std::mem::take(&mut group));
             bytes = 0;
@@ -89,6 +123,28 @@ mod tests {
         assert_eq!(sizes(&[700, 10]), none, "a late trickle does not rewrite a large file");
         assert_eq!(sizes(&[700, 10, 10, 10, 10, 10, 10, 10]), none);
         assert_eq!(sizes(&[700, 10, 10, 10, 10, 10, 10, 10, 10]).len(), 1, "many files do");
+    }
+
+    #[test]
+    fn days_with_many_sorted_files_get_larger_ones() {
+        let merging = Merging { target: TARGET, files_max: 4, large: 4000 };
+        let sorted = |name: usize, bytes: u64| {
+            let path = Path::from(format!("day=2026-11-24/{SORTED}{name}.parquet"));
+            DataFile { path, ..file(name, bytes, i64::try_from(name).unwrap()) }
+        };
+        let sizes = |files: &[DataFile]| -> Vec<usize> {
+            merges(files, &merging).iter().map(Vec::len).collect()
+        };
+        let few: Vec<_> = (0..4).map(|name| sorted(name, 900)).collect();
+        assert!(sizes(&few).is_empty(), "a day may have four");
+        let many: Vec<_> = (0..9).map(|name| sorted(name, 900)).collect();
+        assert_eq!(sizes(&many), [4, 4]);
+        let fresh: Vec<_> = (0..9).map(|name| file(name, 900, 0)).collect();
+        assert!(sizes(&fresh).is_empty(), "what is not sorted is sorted first");
+        let small: Vec<_> = (0..9).map(|name| sorted(name, 100)).collect();
+        assert!(sizes(&small).is_empty(), "small files are put together first");
+        let large: Vec<_> = (0..9).map(|name| sorted(name, 3600)).collect();
+        assert!(sizes(&large).is_empty(), "these are large already");
     }
 
     proptest! {

@@ -139,14 +139,22 @@ pub(super) fn segment_of(key: Key) -> usize {
 
 /// A whole index file of these blocks.
 pub(super) fn file(blocks: &[EncodedBlock], data_bytes: u64) -> Bytes {
-    let header_bytes = FIXED_BYTES + 4 * (blocks.len() + SEGMENTS) + SUM_BYTES;
+    let rows: Vec<u32> = blocks.iter().map(|block| block.rows).collect();
+    assemble(&rows, data_bytes, |segment, body| {
+        for block in blocks {
+            body.extend_from_slice(block.segment(segment));
+        }
+    })
+}
+
+/// A whole index file, whose segments `put` writes, without their sums.
+pub(super) fn assemble(rows: &[u32], data_bytes: u64, put: impl Fn(usize, &mut Vec<u8>)) -> Bytes {
+    let header_bytes = FIXED_BYTES + 4 * (rows.len() + SEGMENTS) + SUM_BYTES;
     let mut body = Vec::new();
     let mut lengths = Vec::with_capacity(SEGMENTS);
     for segment in 0..SEGMENTS {
         let start = body.len();
-        for block in blocks {
-            body.extend_from_slice(block.segment(segment));
-        }
+        put(segment, &mut body);
         let sum = sum(body.get(start..).unwrap_or_default());
         body.extend_from_slice(&sum.to_le_bytes());
         lengths.push(u32::try_from(body.len() - start).unwrap_or(u32::MAX));
@@ -156,11 +164,11 @@ pub(super) fn file(blocks: &[EncodedBlock], data_bytes: u64) -> Bytes {
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&u32::try_from(header_bytes).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&data_bytes.to_le_bytes());
-    let rows: u64 = blocks.iter().map(|block| u64::from(block.rows)).sum();
-    out.extend_from_slice(&rows.to_le_bytes());
-    out.extend_from_slice(&u32::try_from(blocks.len()).unwrap_or(u32::MAX).to_le_bytes());
+    let rows_total: u64 = rows.iter().map(|rows| u64::from(*rows)).sum();
+    out.extend_from_slice(&rows_total.to_le_bytes());
+    out.extend_from_slice(&u32::try_from(rows.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&0_u32.to_le_bytes());
-    for number in blocks.iter().map(|block| block.rows).chain(lengths) {
+    for number in rows.iter().copied().chain(lengths) {
         out.extend_from_slice(&number.to_le_bytes());
     }
     let header_sum = sum(&out);

@@ -13,6 +13,9 @@ const GRAM_LETTERS: usize = 4;
 pub(super) const GRAMS: u32 = 26 * 26 * 26 * 26;
 /// How many tokens, and how many grams, of one text are looked up: more would hardly rule out more.
 const KEYS_PER_TEXT_MAX: usize = 6;
+/// How many grams are looked up of a text that has one token: a token passes once in 256 blocks that lack
+/// it, the grams of a rare word hardly ever.
+const GRAMS_BESIDE_TOKEN: usize = 2;
 /// Integers up to here are exact as floats.
 const FLOAT_EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -64,16 +67,14 @@ impl Wanted {
     pub(crate) fn text(text: impl AsRef<[u8]>, left: bool, right: bool) -> Self {
         let bytes = text.as_ref();
         let mut tokens: Vec<(usize, u64)> = Vec::new();
-        let mut grams: Vec<u32> = Vec::new();
+        let (mut grams, mut grams_of_tokens): (Vec<u32>, Vec<u32>) = Default::default();
         runs(bytes, |run| {
             let is_whole = |run: &Run| (run.from > 0 || left) && (run.to < bytes.len() || right);
-            if is_whole(run) {
-                if run.is_token() {
-                    tokens.push((run.to - run.from, run.hash));
-                }
-            } else {
-                gram_runs(bytes.get(run.from..run.to).unwrap_or_default(), |gram| grams.push(gram));
+            if is_whole(run) && run.is_token() {
+                tokens.push((run.to - run.from, run.hash));
             }
+            let grams = if is_whole(run) { &mut grams_of_tokens } else { &mut grams };
+            gram_runs(bytes.get(run.from..run.to).unwrap_or_default(), |gram| grams.push(gram));
             let address_is_whole =
                 |from: usize| (from > 0 || left) && (run.to < bytes.len() || right);
             if let Some(from) = run.address.filter(|from| address_is_whole(*from)) {
@@ -85,9 +86,11 @@ impl Wanted {
         // Long tokens are rare ones.
         tokens.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
         tokens.truncate(KEYS_PER_TEXT_MAX);
-        grams.sort_by_key(|gram| commonness(*gram));
-        grams.dedup();
-        grams.truncate(KEYS_PER_TEXT_MAX);
+        keep_rarest(&mut grams, KEYS_PER_TEXT_MAX);
+        if tokens.len() == 1 && grams.is_empty() {
+            grams = grams_of_tokens;
+            keep_rarest(&mut grams, GRAMS_BESIDE_TOKEN);
+        }
         let tokens = tokens.into_iter().map(|(_, hash)| Self::Key(Key::Token(hash)));
         Self::all(tokens.chain(grams.into_iter().map(|gram| Self::Key(Key::Gram(gram)))))
     }
@@ -145,6 +148,12 @@ impl Wanted {
             Self::Any(parts) => parts.iter().any(|part| part.holds(has)),
         }
     }
+}
+
+fn keep_rarest(grams: &mut Vec<u32>, most: usize) {
+    grams.sort_by_key(|gram| (commonness(*gram), *gram));
+    grams.dedup();
+    grams.truncate(most);
 }
 
 /// Takes the tokens and grams of a text.

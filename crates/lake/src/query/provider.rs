@@ -9,6 +9,7 @@ use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, BooleanArray, Date32Array, TimestampMicrosecondArray},
+    compute::SortOptions,
     datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef},
 };
 use async_trait::async_trait;
@@ -30,6 +31,7 @@ use datafusion::{
     },
     execution::object_store::ObjectStoreUrl,
     logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction},
+    physical_expr::{LexOrdering, PhysicalSortExpr, expressions::Column as PhysicalColumn},
     physical_optimizer::pruning::PruningPredicateBuilder,
     physical_plan::{ExecutionPlan, empty::EmptyExec, metrics::ExecutionPlanMetricsSet},
 };
@@ -60,6 +62,8 @@ pub(crate) struct LakeTable {
     files: Vec<DataFile>,
     schema: TableSchema,
     index: Option<IndexUse>,
+    /// The columns by which the rows of each file are sorted, smallest first.
+    order: Vec<String>,
 }
 
 /// How a scan uses the search index.
@@ -89,12 +93,27 @@ impl LakeTable {
         let schema = TableSchema::builder(Arc::new(Schema::new(fields)))
             .with_table_partition_cols(days)
             .build();
-        Self { snapshot, files, schema, index: None }
+        Self { snapshot, files, schema, index: None, order: Vec::new() }
     }
 
     /// Lets the search index say what is read.
     pub(crate) fn with_index(self, index: IndexUse) -> Self {
         Self { index: Some(index), ..self }
+    }
+
+    /// Says that the rows of each file are sorted by these columns, smallest first and nulls last.
+    pub(crate) fn ordered_by(self, columns: &[&str]) -> Self {
+        Self { order: columns.iter().map(|&name| name.to_owned()).collect(), ..self }
+    }
+
+    fn ordering(&self) -> Option<LexOrdering> {
+        let options = SortOptions { descending: false, nulls_first: false };
+        let schema = self.schema.table_schema();
+        let by = self.order.iter().map(|name| {
+            let at = schema.index_of(name).ok()?;
+            Some(PhysicalSortExpr::new(Arc::new(PhysicalColumn::new(name, at)), options))
+        });
+        LexOrdering::new(by.collect::<Option<Vec<_>>>()?)
     }
 
     /// The address under which the session finds this table's store.
@@ -261,6 +280,7 @@ impl TableProvider for LakeTable {
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
+            .with_output_ordering(self.ordering().into_iter().collect())
             .build();
         Ok(DataSourceExec::from_data_source(scan))
     }

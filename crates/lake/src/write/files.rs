@@ -17,7 +17,7 @@ use parquet::{
     schema::types::ColumnPath,
 };
 
-use super::Rows;
+use super::{Rows, suit};
 use crate::{LakeError, index::IndexBuilder, schema};
 
 /// How many rows are encoded at a time: enough that the work for each column does not count, few
@@ -191,7 +191,7 @@ impl TableWriter {
         let file = match self.open.entry(day) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
-                let properties = Some(writer_properties());
+                let properties = Some(writer_properties(part));
                 let writer =
                     ArrowWriter::try_new(Vec::new(), part.schema(), properties).map_err(encode)?;
                 entry.insert(OpenFile {
@@ -253,11 +253,12 @@ fn split_by_day(batch: &RecordBatch, table: &str) -> Result<Vec<(Day, RecordBatc
         .collect()
 }
 
-fn writer_properties() -> WriterProperties {
-    base_properties().build()
+fn writer_properties(first: &RecordBatch) -> WriterProperties {
+    suit(base_properties(), first, ZstdLevel::default()).build()
 }
 
-/// What all data files have in common. Zstd level 1: higher levels gain nothing on columns. Ids
+/// What all data files have in common. Zstd level 1: on columns that repeat or are short, higher levels gain
+/// nothing. Ids
 /// differ in their last digits only, which delta encoding stores as such; dictionaries would hold
 /// every one.
 pub(crate) fn base_properties() -> WriterPropertiesBuilder {

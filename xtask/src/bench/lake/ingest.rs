@@ -166,25 +166,52 @@ fn stored(before: &[Value], after: &[Value]) -> Result<String, Failure> {
     Ok(report::table(&head, rows))
 }
 
-/// How many files a table would have for a month of 1 TB a day, all of it in one table: the days'
-/// bytes as measured, in files as large as compaction makes them.
+/// How many files the largest table would have for a month of 1 TB a day in all: its days' bytes as
+/// measured, in files as large as compaction makes them.
 fn live_files(bench: &Bench, stats: &[Value]) -> Result<Target, Failure> {
-    let total = total(stats)?;
-    let stored_a_day = number(total, "warm_ratio")? * 1e12;
-    let files = 30.0 * (stored_a_day / target_bytes(bench)?).ceil();
-    Ok(Target::most("files for a month of 1 TB a day, on paper", files, 1000.0, "files"))
+    let raw = |table: &Value| number(table, "raw_bytes");
+    let mut stored_a_day: f64 = 0.0;
+    for table in stats.iter().filter(|table| table.get("table").is_some_and(|name| name != "total"))
+    {
+        let share = raw(table)? / raw(total(stats)?)?;
+        stored_a_day = stored_a_day.max(share * 1e12 * number(table, "warm_ratio")?);
+    }
+    let mut file_bytes = limit(bench, "COMPACT_TARGET_BYTES")?;
+    if stored_a_day / file_bytes > limit(bench, "COMPACT_FILES_A_DAY")? {
+        file_bytes = limit(bench, "COMPACT_LARGE_BYTES")?;
+    }
+    let files = 30.0 * (stored_a_day / file_bytes).ceil();
+    let name = "files of the largest table for a month of 1 TB a day, on paper";
+    Ok(Target::most(name, files, 1000.0, "files"))
 }
 
-/// How large the files become, by the product's own limit.
-fn target_bytes(bench: &Bench) -> Result<f64, Failure> {
-    let limits = bench.root.join("crates/base/src/limits.rs");
-    let text = std::fs::read_to_string(&limits);
-    let text = text.map_err(|error| format!("{}: {error}", limits.display()))?;
-    let line = text.lines().find_map(|line| line.split_once("COMPACT_TARGET_BYTES: u64 = "));
-    let value = line.and_then(|(_, value)| value.strip_suffix(';')?.split_once(" << "));
-    let bytes = value.and_then(|(number, shift)| {
-        let number: u64 = number.parse().ok()?;
-        number.checked_shl(shift.parse().ok()?)
-    });
-    bytes.map(|bytes| bytes as f64).ok_or_else(|| format!("{}: no target", limits.display()))
+/// One of the product's own limits.
+fn limit(bench: &Bench, name: &str) -> Result<f64, Failure> {
+    let path = bench.root.join("crates/base/src/limits.rs");
+    let text = std::fs::read_to_string(&path);
+    let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+    value_of(&text, name).ok_or_else(|| format!("{}: no `{name}`", path.display()))
+}
+
+/// The value of a constant that is written as `128 << 20` or `32`.
+fn value_of(text: &str, name: &str) -> Option<f64> {
+    let head = format!("pub const {name}: ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&head))?;
+    let (_, value) = line.strip_suffix(';')?.split_once(" = ")?;
+    let (number, shift) = value.split_once(" << ").unwrap_or((value, "0"));
+    let number: u64 = number.replace('_', "").parse().ok()?;
+    Some(number.checked_shl(shift.parse().ok()?)? as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_limits() {
+        let text = "/// Why.\npub const A_BYTES: u64 = 128 << 20;\npub const B: usize = 1_000;\n";
+        assert_eq!(value_of(text, "A_BYTES"), Some(134_217_728.0));
+        assert_eq!(value_of(text, "B"), Some(1000.0));
+        assert_eq!(value_of(text, "A"), None);
+    }
 }
