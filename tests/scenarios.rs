@@ -12,6 +12,8 @@
 mod announced;
 #[path = "scenarios/author.rs"]
 mod author;
+#[path = "scenarios/azure.rs"]
+mod azure;
 #[path = "scenarios/bad_input.rs"]
 mod bad_input;
 #[path = "scenarios/binary.rs"]

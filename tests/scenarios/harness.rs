@@ -242,8 +242,17 @@ pub(crate) fn peak_memory(process: u32) -> Option<u64> {
 
 /// A program that `cargo xtask test` installs; `None`, said aloud, where it is not.
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
+    tool_in("python/bin", name)
+}
+
+/// The same for a program that comes as a package of npm's.
+pub(crate) fn npm(name: &str) -> Option<PathBuf> {
+    tool_in("npm/node_modules/.bin", name)
+}
+
+fn tool_in(inside: &str, name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("DAB_TOOLS").map(PathBuf::from);
-    let program = folder.map(|folder| folder.join("python/bin").join(name));
+    let program = folder.map(|folder| folder.join(inside).join(name));
     if let Some(program) = program.filter(|program| program.is_file()) {
         return Some(program);
     }

@@ -1,7 +1,7 @@
 //! The programs and packages that tests need, installed into `.tools` at pinned versions.
 //!
-//! They come from the Python package index by name and version, and from the Debian release that this
-//! runs on by name alone: nothing else is downloaded. What is there already is left alone, so a second
+//! They come from the Python package index and npm's by name and version, and from the Debian release that
+//! this runs on by name alone: nothing else is downloaded. What is there already is left alone, so a second
 //! run costs nothing.
 
 use std::{
@@ -43,6 +43,7 @@ pub(crate) fn install(root: &Path, lists: &[&str]) -> Result<Tools, Failure> {
     let marker = python.join("installed.txt");
     let mut done = requirements(&fs::read_to_string(&marker).unwrap_or_default());
     let mut missing = debian(root, &folder)?;
+    missing.extend(npm(root, &folder)?);
     for requirement in wanted.iter().filter(|one| !done.contains(one)).cloned().collect::<Vec<_>>()
     {
         say(&format!("installing {requirement}"));
@@ -54,6 +55,28 @@ pub(crate) fn install(root: &Path, lists: &[&str]) -> Result<Tools, Failure> {
     let text = done.join("\n") + "\n";
     fs::write(&marker, text).map_err(|error| format!("{}: {error}", marker.display()))?;
     Ok(Tools { folder, missing })
+}
+
+/// Installs what `tests/npm.txt` names into `.tools/npm`. Answers what could not be.
+fn npm(root: &Path, folder: &Path) -> Result<Vec<String>, Failure> {
+    let list = root.join("tests/npm.txt");
+    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let wanted = requirements(&text);
+    let target = folder.join("npm");
+    let marker = target.join("installed.txt");
+    if requirements(&fs::read_to_string(&marker).unwrap_or_default()) == wanted {
+        return Ok(Vec::new());
+    }
+    fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
+    say(&format!("installing {}", wanted.join(", ")));
+    let quiet = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
+    let mut command = process::command("npm", root);
+    if let Err(failure) = process::output(command.args(quiet).arg(&target).args(&wanted)) {
+        let help = "it takes Node.js, 18 or later, and its npm";
+        return Ok(vec![format!("{}: {failure}\n  {help}", list.display())]);
+    }
+    fs::write(&marker, text).map_err(|error| format!("{}: {error}", marker.display()))?;
+    Ok(Vec::new())
 }
 
 /// Unpacks the packages that `tests/debian.txt` names into `.tools/debian`. Answers what could not be.
