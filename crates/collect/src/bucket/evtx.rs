@@ -29,6 +29,9 @@ pub(crate) const MAGIC: &[u8] = b"ElfFile\0";
 /// How many bytes in front of the first chunk.
 const HEADER_BYTES: usize = 4096;
 
+/// The flag of a file that was not closed.
+const IS_DIRTY: u32 = 1;
+
 /// The length of a chunk.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -43,6 +46,8 @@ pub(crate) struct Evtx {
     chunk: Option<Chunk>,
     /// How many chunks were begun.
     chunks: u64,
+    /// How many there are, if the header says so and can be trusted.
+    chunks_said: u64,
     /// What is written and not handed out yet.
     text: Vec<u8>,
     text_at: usize,
@@ -57,6 +62,7 @@ impl Default for Evtx {
             is_header: true,
             chunk: None,
             chunks: 0,
+            chunks_said: 0,
             text: Vec::new(),
             text_at: 0,
             is_cut: false,
@@ -88,10 +94,11 @@ impl Evtx {
         }
     }
 
-    /// Whether what was taken so far ends where a chunk does.
+    /// Whether what was taken so far ends where a chunk does, and may be all.
     pub(crate) fn is_between(&self) -> bool {
         !self.is_header
             && !self.is_cut
+            && self.chunks >= self.chunks_said
             && self.block.is_empty()
             && self.chunk.is_none()
             && self.text_at == self.text.len()
@@ -135,6 +142,7 @@ impl Evtx {
     fn block_ends(&mut self) {
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(CHUNK_BYTES));
         if std::mem::take(&mut self.is_header) {
+            self.chunks_said = chunks_said(&block).unwrap_or(0);
             return;
         }
         let number = self.chunks;
@@ -153,6 +161,16 @@ impl Evtx {
             }
         }
     }
+}
+
+/// How many chunks a file's header says there are; `None` if it is not as it was written, or the file was
+/// not closed and it may be behind.
+fn chunks_said(header: &[u8]) -> Option<u64> {
+    let sum = chunk::field(header, 124).map(u32::from_le_bytes)?;
+    let flags = chunk::field(header, 120).map(u32::from_le_bytes)?;
+    let count = chunk::field(header, 42).map(u16::from_le_bytes)?;
+    let is_sound = sum == chunk::sum_of(&[header.get(..120)?]);
+    (is_sound && flags & IS_DIRTY == 0).then_some(u64::from(count))
 }
 
 /// All of a file as XML, with notes in the place of what can't be read, as long as `each` wants more.

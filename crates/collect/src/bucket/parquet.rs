@@ -54,6 +54,16 @@ pub(crate) struct Rows {
     batch: Option<(RecordBatch, usize)>,
 }
 
+/// What came of reading on.
+enum Read {
+    /// Rows, or none.
+    Rows,
+    /// There are no more in this group.
+    GroupEnds,
+    /// There are no more groups.
+    FileEnds,
+}
+
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rows").field("group", &self.group).field("rows", &self.rows).finish()
@@ -105,8 +115,9 @@ impl Rows {
                 continue;
             }
             match self.read() {
-                Ok(true) => {}
-                Ok(false) => return true,
+                Ok(Read::Rows) => {}
+                Ok(Read::GroupEnds) => self.end_group(out),
+                Ok(Read::FileEnds) => return true,
                 Err(reason) => {
                     if self.ranges.has_stopped() {
                         return false;
@@ -118,10 +129,10 @@ impl Rows {
         false
     }
 
-    /// Reads the next rows. Answers whether there may be any.
-    fn read(&mut self) -> Result<bool, String> {
+    /// Reads the next rows.
+    fn read(&mut self) -> Result<Read, String> {
         if self.group >= self.metadata.metadata().num_row_groups() {
-            return Ok(false);
+            return Ok(Read::FileEnds);
         }
         let begun = self.reader().take();
         let mut reader = match begun {
@@ -129,14 +140,25 @@ impl Rows {
             None => self.begin_group()?,
         };
         let next = guarded(|| reader.next().transpose().map_err(ParquetError::from))?;
-        match next {
-            Some(batch) => {
-                *self.reader() = Some(reader);
-                self.batch = Some((batch, 0)).filter(|(batch, _)| batch.num_rows() > 0);
-            }
-            None => (self.group, self.rows) = (self.group + 1, 0),
+        let Some(batch) = next else { return Ok(Read::GroupEnds) };
+        *self.reader() = Some(reader);
+        self.batch = Some((batch, 0)).filter(|(batch, _)| batch.num_rows() > 0);
+        Ok(Read::Rows)
+    }
+
+    /// Goes on to the next group. Rows that the file says there are, and that did not come, are told of.
+    fn end_group(&mut self, out: &mut Vec<u8>) {
+        if u64::try_from(self.rows_said()) == Ok(self.rows) {
+            (self.group, self.rows) = (self.group + 1, 0);
+        } else {
+            self.skip_group("there are not as many rows as it says", out);
         }
-        Ok(true)
+    }
+
+    /// How many rows this group has, as the file says.
+    fn rows_said(&self) -> i64 {
+        let group = self.metadata.metadata().row_groups().get(self.group);
+        group.map_or(0, |group| group.num_rows())
     }
 
     fn begin_group(&self) -> Result<ParquetRecordBatchReader, String> {
@@ -157,11 +179,11 @@ impl Rows {
 
     /// Leaves a note in the place of the rows of this group that can't be read.
     fn skip_group(&mut self, reason: &str, out: &mut Vec<u8>) {
-        let group = self.metadata.metadata().row_groups().get(self.group);
-        let all = group.map_or(0, |group| group.num_rows());
         let note = format!(
-            "row group {} can't be read from its row {} on, of {all}: {reason}",
-            self.group, self.rows
+            "row group {} can't be read from its row {} on, of {}: {reason}",
+            self.group,
+            self.rows,
+            self.rows_said()
         );
         write_damage(&note, &[], out);
         (self.group, self.rows, self.batch) = (self.group + 1, 0, None);
