@@ -60,6 +60,9 @@ impl Observer for Console {
                 output::error_line(&format!("{rules} detections are in place anew"));
                 tell_problems(problems, self.output);
             }
+            Happening::StandingBy { source } => output::error_line(&format!(
+                "{source}: another process has it; this one takes over when that has ended"
+            )),
             Happening::Ready => output::error_line("ready"),
             Happening::Committed { source, table, rows, quarantined, bytes } => {
                 if self.commits {

@@ -16,6 +16,11 @@ pub(crate) struct Args {
     #[arg(long)]
     once: bool,
 
+    /// The name of this process, where several take in pushed events on one lake in a bucket: each
+    /// needs its own, and keeps it from one start to the next.
+    #[arg(long, value_name = "NAME", value_parser = writer)]
+    writer: Option<String>,
+
     /// Tells of every commit.
     #[arg(long, short)]
     verbose: bool,
@@ -29,6 +34,15 @@ pub(crate) struct Args {
     crash_at: Option<(fault::Point, u64)>,
 }
 
+/// Reads a writer's name. It is part of keys in the lake.
+fn writer(name: &str) -> Result<String, String> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    if !(1..=64).contains(&name.len()) || !name.chars().all(is_fine) {
+        return Err("a name has 1 to 64 of: a to z, 0 to 9, `-`, `.`".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8, Problem> {
     if let Some((point, times)) = args.crash_at {
         fault::arm(point, times);
@@ -40,6 +54,7 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
     let observer = Arc::new(Console { output, color: color(), commits });
     let mut parts = host.parts(&project, observer)?;
     (parts.once, parts.decode_only) = (args.once, args.decode_only);
+    parts.writer.clone_from(&args.writer);
     let has_doors = !args.once && (parts.http.is_some() || !parts.syslog.is_empty());
     if parts.buckets.is_empty() && parts.pulls.is_empty() && !has_doors {
         output::error_line(

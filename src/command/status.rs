@@ -3,20 +3,29 @@
 use std::path::Path;
 
 use base::{Clock as _, Problem, SystemClock, Timestamp};
+use lake::Lake;
 use serve::Status;
 
 use crate::output::{self, Output};
 
 pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
     let lake = super::query::lake(config)?;
-    let Some(status) = Status::read(&lake).await? else {
+    let all = Status::read_all(&lake).await?;
+    if all.is_empty() {
         output::error_line("dab has not run on this lake yet");
-        return Ok(crate::FINE);
-    };
-    if output == Output::Json {
-        output::line(&serde_json::to_string(&status).unwrap_or_default());
-        return Ok(crate::FINE);
     }
+    for status in all {
+        if output == Output::Json {
+            output::line(&serde_json::to_string(&status).unwrap_or_default());
+        } else {
+            show(&lake, &status, output);
+        }
+    }
+    Ok(crate::FINE)
+}
+
+/// Prints what one process is doing.
+fn show(lake: &Lake, status: &Status, output: Output) {
     // The lock of a lake in a folder tells for sure; on a bucket, the status must do.
     let is_running = match lake.folder() {
         Some(_) => lake.lock().is_err(),
@@ -24,7 +33,8 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
     };
     let state = if is_running { "running" } else { "not running" };
     output::error_line(&format!(
-        "{state}; started {}, status of {}; {} detections, {} problems in rules and log sources{}",
+        "{}{state}; started {}, status of {}; {} detections, {} problems in rules and log sources{}",
+        status.writer.as_ref().map(|writer| format!("{writer}: ")).unwrap_or_default(),
         status.started,
         status.updated,
         status.detections,
@@ -68,11 +78,10 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<u8, Problem> {
         "last error",
     ];
     output::rows(header, &rows, output);
-    unhealthy(&status, output);
-    new_fields(&status, output);
-    rule_errors(&status, output);
-    held_back(&status, output);
-    Ok(crate::FINE)
+    unhealthy(status, output);
+    new_fields(status, output);
+    rule_errors(status, output);
+    held_back(status, output);
 }
 
 /// Prints a further table, if it has rows; where only rows of one kind are wanted, they are left to

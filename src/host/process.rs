@@ -136,6 +136,7 @@ impl Host {
             health: self.settings.health.health(),
             rule_matches_per_hour_max: self.settings.rule_matches_per_hour_max,
             rule_query_bytes_max: self.settings.rule_query_bytes_max,
+            writer: None,
             clock: Arc::clone(&self.clock),
             observer,
             once: false,

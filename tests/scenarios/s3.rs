@@ -6,7 +6,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::harness::{Project, events, gzip, tool, until};
+use crate::{
+    harness::{Project, Running, events, gzip, tool, until},
+    http::post,
+};
 
 /// A running S3 emulation, ended when it goes out of scope.
 pub(crate) struct Emulation {
@@ -129,6 +132,50 @@ fn logs_in_a_bucket_are_read_once() {
 #[test]
 fn the_lake_can_be_a_bucket_too() {
     read_a_bucket("s3://lake/siem");
+}
+
+#[test]
+fn several_processes_write_to_a_lake_in_a_bucket() {
+    let Some(emulation) = Emulation::start() else { return };
+    emulation.put("/logs", b"");
+    emulation.put("/lake", b"");
+    emulation.put("/logs/app/a.ndjson", &events(0, 100));
+    let project = emulation.project("s3://lake/siem");
+    let doors = b"listen: 127.0.0.1:0\ningest:\n  tokens: [{name: all, token: {file: ./secret}}]\n";
+    project.append("dab.yaml", doors);
+    let rows = |count: u64| {
+        until("rows", || {
+            // There is no table at first.
+            let found =
+                project.run(&["sql", "SELECT count(*) AS n FROM plain", "--output", "json"]);
+            let found = String::from_utf8(found.stdout).unwrap();
+            found.contains(&format!("\"n\":{count}}}")).then_some(())
+        });
+    };
+    let one = Running::start(&project, &["--writer", "one"]);
+    let two = Running::start(&project, &["--writer", "two"]);
+    rows(100);
+    let mut expected = 100;
+    for at in [&one.address, &two.address, &one.address] {
+        let (status, reply) =
+            post(at, "/ingest/plain", "Authorization: Bearer test\r\n", &events(expected, 50));
+        assert_eq!((status, &reply["accepted"]), (200, &50.into()), "{reply}");
+        expected += 50;
+    }
+    rows(250);
+    let writers = project.json(&["status"]);
+    let writers: Vec<_> = writers.iter().filter_map(|status| status["writer"].as_str()).collect();
+    assert_eq!(writers, ["one", "two"]);
+    // The bucket is the first one's, until that ends.
+    let refused = project.run(&["run", "--once"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("DAB0723"), "{said}");
+    one.end();
+    emulation.put("/logs/app/b.ndjson", &events(250, 30));
+    rows(280);
+    two.end();
+    assert_eq!(project.number("SELECT count(DISTINCT n) FROM plain"), 280);
+    project.ok(&["lake", "reconcile", "--unpack"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub enum StateError {
 
 /// A small key-value store with compare-and-set.
 ///
-/// Keys are `/`-separated words of `[A-Za-z0-9_.-]`. A write that was answered with success
+/// Keys are `/`-separated words of `[A-Za-z0-9_.@-]`. A write that was answered with success
 /// survives the process. Every implementation passes the suite in `state_conformance` (feature
 /// `conformance`).
 #[async_trait]

@@ -149,6 +149,12 @@ impl Lake {
         self.requests.now()
     }
 
+    /// The clock that it goes by.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The time, as this lake has it.
     #[must_use]
     pub fn now(&self) -> base::Timestamp {
@@ -162,7 +168,7 @@ impl Lake {
     }
 
     /// Makes this process the only one that writes, where the lake is a folder. On a bucket there
-    /// is nothing to lock: run one writer.
+    /// is nothing to lock: writers claim their sources in its state.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use lake::batch::Manifest;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use self::announced::Inbox;
+pub(crate) use self::announced::Inbox;
 pub(crate) use self::sorted::Sorted;
 use crate::{
     ServeError,

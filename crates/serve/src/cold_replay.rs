@@ -40,7 +40,12 @@ use self::{
     make::{Made, Maker},
     reader::{Part, Reader, Spans, range},
 };
-use crate::{ServeError, lane::blocking};
+use crate::{
+    Happening, Observer, ServeError,
+    claims::{self, Claims},
+    lane::blocking,
+    stop_signal,
+};
 
 /// How often a commit is tried again when upkeep has changed the files.
 const ATTEMPTS_MAX: usize = 5;
@@ -85,6 +90,14 @@ pub struct ColdReplayed {
     pub first_problem: Option<Report>,
 }
 
+/// Nobody watches a replay.
+#[derive(Debug)]
+struct Nobody;
+
+impl Observer for Nobody {
+    fn happened(&self, _: &Happening<'_>) {}
+}
+
 /// Replays what some log sources took in, with the decoders as they are now.
 ///
 /// # Errors
@@ -96,6 +109,23 @@ pub async fn replay_cold(
     request: &ColdReplay,
 ) -> Result<Vec<ColdReplayed>, Problem> {
     let _lock = lake.lock()?;
+    let (clock, observer) = (Arc::clone(lake.clock()), Arc::new(Nobody));
+    let claims = Claims::new(lake, lake.state()?, clock, observer);
+    let (_switch, stop) = stop_signal();
+    claims.wait(claims::COLD_REPLAY, true, stop.clone()).await?;
+    let replayed = tokio::select! {
+        replayed = replay_claimed(lake, decoders, request) => replayed,
+        lost = claims.keep(stop) => lost.map(|()| Vec::new()),
+    };
+    claims.close().await;
+    replayed
+}
+
+async fn replay_claimed(
+    lake: &Arc<Lake>,
+    decoders: &[Arc<Decoder>],
+    request: &ColdReplay,
+) -> Result<Vec<ColdReplayed>, Problem> {
     let decoders: BTreeMap<&str, &Arc<Decoder>> =
         decoders.iter().map(|decoder| (decoder.log_source().name.as_str(), decoder)).collect();
     if let Some(unknown) =

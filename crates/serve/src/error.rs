@@ -2,6 +2,8 @@
 
 use base::{Code, Explain, Place};
 
+use crate::claims;
+
 /// An error of the pipeline.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -33,6 +35,15 @@ pub enum ServeError {
         /// The source.
         source_name: String,
     },
+    /// Another process has this source.
+    #[error("another process is at work on `{source_name}`")]
+    Claimed {
+        /// The source.
+        source_name: String,
+    },
+    /// Another process has taken over what this one wrote.
+    #[error("another process has taken over, as this one was not heard of for half a minute")]
+    ClaimLost,
     /// The address can't be listened on.
     #[error("can't listen on `{address}`")]
     Listen {
@@ -147,6 +158,8 @@ impl Explain for ServeError {
             Self::UnknownLogSource { .. } => "DAB0702",
             Self::MixedName { .. } => "DAB0345",
             Self::TwoWriters { .. } => "DAB0703",
+            Self::Claimed { .. } => "DAB0723",
+            Self::ClaimLost => claims::LOST.0,
             Self::Listen { .. } => "DAB0704",
             Self::Task { .. } => "DAB0705",
             Self::NoSuchRecord { .. } => "DAB0706",
@@ -176,6 +189,14 @@ impl Explain for ServeError {
             Self::MixedName { .. } => "give the entry of `ingest.mixed` another name".into(),
             Self::TwoWriters { .. } => {
                 "stop the other process, or give one of the sources another name".into()
+            }
+            Self::Claimed { .. } => {
+                "wait until it has ended; without `--once`, `dab run` stands by and takes over then".into()
+            }
+            Self::ClaimLost => {
+                "start dab again: it goes on where the other one ends. If machine and store are well, \
+                 look whether this process was suspended"
+                    .into()
             }
             Self::Listen { .. } => {
                 "choose another address for `listen`; port 0 takes any that is free".into()

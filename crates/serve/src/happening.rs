@@ -47,6 +47,11 @@ pub enum Happening<'h> {
         /// What is wrong with the rules and log sources.
         problems: &'h [Report],
     },
+    /// Another process has a source, or the name of this process; this one takes over when that has ended.
+    StandingBy {
+        /// The source, or `dab.run` where all of this process waits.
+        source: &'h str,
+    },
     /// HTTP is on.
     Listening(std::net::SocketAddr),
     /// A listener for syslog is on.

@@ -29,6 +29,7 @@ use self::{
 };
 use crate::{
     ServeError, Stop,
+    claims::of_writer,
     happening::Happening,
     lane::Stages,
     status::{SourceStatus, Unhealthy},
@@ -245,7 +246,8 @@ async fn tell(stages: &Stages, new: &[Match], now: Timestamp) -> Result<(), Prob
         tracing::warn!(problem = %report, "a source is not as it should be");
         stages.observer.happened(&Happening::Trouble { source: "health", report: &report });
     }
-    stages.alerts.raise(SOURCE, &matches).await?;
+    let name = of_writer(SOURCE, stages.writer.as_deref());
+    stages.alerts.raise(&name, &matches).await?;
     Ok(())
 }
 

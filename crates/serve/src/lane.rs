@@ -25,6 +25,7 @@ use crate::{
     alerts::Alerts,
     batcher::{Batcher, Finished, Recipe},
     budget::Budget,
+    claims::Claims,
     happening::{Happening, Observer},
     ledger,
     reload::CurrentTables,
@@ -45,6 +46,10 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Stages {
     pub(crate) lake: Arc<Lake>,
+    /// Which sources this process alone writes.
+    pub(crate) claims: Arc<Claims>,
+    /// Its name among several.
+    pub(crate) writer: Option<String>,
     pub(crate) matcher: Arc<Reloadable>,
     pub(crate) lookups: Arc<CurrentTables>,
     pub(crate) alerts: Arc<Alerts>,
@@ -255,16 +260,22 @@ impl Lane {
         // over, as a write that is torn would then break it.
         let mut is_staged = false;
         loop {
+            self.alone(false).await?;
             let staged = if is_staged { Ok(()) } else { self.stages.lake.stage(batch).await };
             is_staged = staged.is_ok();
             let done = match staged {
-                Ok(()) => self.table.commit(&commit).await,
+                Ok(()) => {
+                    self.alone(false).await?;
+                    self.table.commit(&commit).await
+                }
                 Err(error) => Err(error),
             };
             match done {
                 Ok(Outcome::Committed(_)) => return Ok(()),
-                // A try that seemed to fail may have gone through.
-                Ok(Outcome::Skipped) if tries > 0 => return Ok(()),
+                // A try that seemed to fail may have gone through, if nobody else has the source now.
+                Ok(Outcome::Skipped) if tries > 0 => {
+                    return self.alone(true).await;
+                }
                 Ok(Outcome::Skipped) => {
                     let source_name = self.source.clone();
                     return Err(ServeError::TwoWriters { source_name }.into());
@@ -272,6 +283,22 @@ impl Lane {
                 Err(LakeError::Conflict { .. }) => return Err(NotCommitted::MakeAgain),
                 Err(error @ LakeError::Unavailable { .. }) => self.pause(&mut tries, error).await?,
                 Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits until it is certain that no other process writes this source now; with `has_been`, that none has
+    /// until now either.
+    async fn alone(&self, has_been: bool) -> Result<(), NotCommitted> {
+        let (claims, mut tries) = (&self.stages.claims, 0);
+        loop {
+            let asked = if has_been { claims.confirm().await } else { claims.ensure().await };
+            match asked {
+                Ok(()) => return Ok(()),
+                Err(problem) if problem.report().code == crate::claims::LOST.0 => {
+                    return Err(problem.into());
+                }
+                Err(problem) => self.pause(&mut tries, problem).await?,
             }
         }
     }

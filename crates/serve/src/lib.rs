@@ -11,6 +11,7 @@ mod backtest;
 mod batcher;
 mod bucket_lane;
 mod budget;
+mod claims;
 mod cold_replay;
 mod correlations;
 mod error;

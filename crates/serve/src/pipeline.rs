@@ -18,6 +18,7 @@ use base::{Clock, Problem, StateStore};
 use collect::{PushLimits, PushQueue};
 use decode::Decoder;
 use detect::Reloadable;
+use futures::{FutureExt as _, future::BoxFuture};
 use lake::{Lake, counted::Counted};
 use notify::{Deduplicator, Outbox, Receiver};
 use tokio::{
@@ -29,7 +30,8 @@ use crate::{
     ServeError, Stop, StopSwitch,
     alerts::{Alerts, deliver, deliver_round, end_waits},
     api::{self, AnnounceDoor, Api, Ingest, Inlet, MixedSpec, Shape},
-    bucket_lane::{self, Announced, BucketSpec, Sorted},
+    bucket_lane::{self, Announced, BucketSpec, Inbox, Sorted},
+    claims::{self, Claims},
     correlations::{Correlations, Surroundings},
     happening::{Happening, Observer},
     health::{Health, Watch},
@@ -46,6 +48,12 @@ use crate::{
     stop::stop_signal,
     syslog_lane::{self, SyslogSpec},
 };
+
+/// A part of the pipeline that runs until it stops.
+pub(crate) type Task = BoxFuture<'static, Result<(), Problem>>;
+
+/// The parts, each of which may end with others that are to run then.
+type Tasks = JoinSet<Result<Vec<Task>, Problem>>;
 
 /// How often the status is written.
 const STATUS_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
@@ -83,6 +91,8 @@ pub struct Parts {
     /// How many bytes the query of a lookup table may read each time it is run.
     /// [`base::limits::RULE_QUERY_BYTES_MAX`] where nobody says.
     pub rule_query_bytes_max: u64,
+    /// The name of this process among those that take in pushed events on one lake, where they are several.
+    pub writer: Option<String>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who watches.
@@ -107,17 +117,23 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
     let maintenance = parts.maintenance.clone();
     let (health, state) = (parts.health.clone(), Arc::clone(&parts.state));
     let (stages, decoders) = compose(parts, stop.clone())?;
+    let claims = Arc::clone(&stages.claims);
+    let process = claims::of_writer("dab.run", stages.writer.as_deref());
+    if !claims.wait(&process, once, stop.clone()).await? {
+        return Ok(stages.board.status());
+    }
     // What expressions ask is there before the first event.
     refresh(&stages).await?;
     let alerts = Arc::clone(&stages.alerts);
     let mut tasks = JoinSet::new();
-    inputs.start(&stages, &decoders, &state, &mut tasks).await?;
+    inputs.start(&stages, &Arc::new(decoders), &state, &mut tasks).await?;
     let mut watch = None;
     if let Some(health) = health {
         watch = Some(Watch::open(health, state, &stages).await?);
     }
     let mut upkeep = JoinSet::new();
     upkeep.spawn(publish_status(Arc::clone(&stages)));
+    upkeep.spawn(keep_claims(Arc::clone(&stages), switch.clone(), stop.clone()));
     if !once {
         upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
         upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
@@ -126,12 +142,11 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
             upkeep.spawn(watch.run(Arc::clone(&stages), stop.clone()));
         }
         if let Some(maintenance) = maintenance {
-            upkeep.spawn(watch_ledger(Arc::clone(&stages), maintenance.look_every, stop.clone()));
-            upkeep.spawn(maintain(Arc::clone(&stages), maintenance, stop.clone()));
+            upkeep.spawn(keep_up(Arc::clone(&stages), maintenance, stop.clone()));
         }
     }
     stages.observer.happened(&Happening::Ready);
-    let result = wait(&mut tasks, &stages, stop).await;
+    let mut result = wait(&mut tasks, &stages, stop).await;
     switch.stop();
     while upkeep.join_next().await.is_some() {}
     if let Some(watch) = &mut watch {
@@ -144,6 +159,11 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
     rule_errors::note(&stages);
     stages.board.stopped(stages.clock.now());
     stages.board.publish(&stages.lake, stages.clock.now()).await?;
+    // Another process has taken over: whoever started this one is to know.
+    if result.is_ok() {
+        result = claims.ensure().await;
+    }
+    claims.close().await;
     drop(lock);
     result?;
     Ok(stages.board.status())
@@ -171,14 +191,14 @@ impl Inputs {
     async fn start(
         self,
         stages: &Arc<Stages>,
-        decoders: &Decoders,
+        decoders: &Arc<Decoders>,
         state: &Arc<dyn StateStore>,
-        tasks: &mut JoinSet<Result<(), Problem>>,
+        tasks: &mut Tasks,
     ) -> Result<(), Problem> {
         let goes_on = !stages.once;
         let mut doors = HashMap::new();
         for mut spec in self.buckets {
-            let decoder = decoder_for(decoders, &spec.name, &spec.log_source)?;
+            decoder_for(decoders, &spec.name, &spec.log_source)?;
             if !spec.location.is_folder() {
                 spec.location = spec.location.map_store(|store| {
                     let store = Counted::new(store);
@@ -186,40 +206,105 @@ impl Inputs {
                     Arc::new(store)
                 });
             }
-            let (lane, last) = Lane::open(Arc::clone(stages), &spec.name, decoder).await?;
-            let announced = spec.announced.clone().filter(|_| goes_on);
-            let inbox = announced.map(|announced| {
-                let (sender, inbox) = bucket_lane::inbox();
-                let name = spec.name.clone();
-                match announced {
-                    Announced::Queue(queue) => {
-                        let stages = Arc::clone(stages);
-                        tasks.spawn(bucket_lane::receive(stages, name, queue, sender));
-                    }
-                    Announced::Push(verifier) => {
-                        doors.insert(name, AnnounceDoor { verifier, inbox: sender });
-                    }
-                }
-                inbox
-            });
-            let sorted = sorted(stages, decoders, &spec, &lane).await?;
-            tasks.spawn(bucket_lane::run(lane, last, spec, (inbox, sorted)));
+            let mut inbox = None;
+            if let Some(Announced::Push(verifier)) = spec.announced.clone().filter(|_| goes_on) {
+                let (sender, announcements) = bucket_lane::inbox();
+                inbox = Some(announcements);
+                doors.insert(spec.name.clone(), AnnounceDoor { verifier, inbox: sender });
+            }
+            let name = spec.name.clone();
+            let bucket = open_bucket(Arc::clone(stages), Arc::clone(decoders), spec, inbox);
+            start_alone(stages, name, bucket.boxed(), tasks).await?;
         }
         let is_measured = stages.decode_only;
         for spec in self.pulls.into_iter().filter(|_| !is_measured) {
             let (name, state) = (spec.plan.name.clone(), Arc::clone(state));
             let decoder = decoder_for(decoders, &name, &spec.log_source)?;
-            let (lane, last) = Lane::open(Arc::clone(stages), &name, decoder).await?;
-            tasks.spawn(pull_lane::run(lane, last, spec, state));
+            let (of_stages, source) = (Arc::clone(stages), name.clone());
+            let pull = async move {
+                let (lane, last) = Lane::open(of_stages, &source, decoder).await?;
+                Ok(vec![pull_lane::run(lane, last, spec, state).boxed()])
+            };
+            start_alone(stages, name, pull.boxed(), tasks).await?;
         }
+        let mut opened = Vec::new();
         if let Some(ingest) = self.http.filter(|_| goes_on) {
-            start_http(stages, decoders, (ingest, doors), tasks).await?;
+            start_http(stages, decoders, (ingest, doors), &mut opened).await?;
         }
         for spec in self.syslog.into_iter().filter(|_| goes_on) {
-            syslog_lane::start(stages, decoders, spec, tasks).await?;
+            syslog_lane::start(stages, decoders, spec, &mut opened).await?;
+        }
+        for task in opened {
+            tasks.spawn(last(task));
         }
         Ok(())
     }
+}
+
+/// Opens a bucket source that nobody else reads.
+async fn open_bucket(
+    stages: Arc<Stages>,
+    decoders: Arc<Decoders>,
+    spec: BucketSpec,
+    mut inbox: Option<Inbox>,
+) -> Result<Vec<Task>, Problem> {
+    let mut tasks = Vec::new();
+    let decoder = decoder_for(&decoders, &spec.name, &spec.log_source)?;
+    let (lane, last) = Lane::open(Arc::clone(&stages), &spec.name, decoder).await?;
+    let sorted = sorted(&stages, &decoders, &spec, &lane).await?;
+    if let Some(Announced::Queue(queue)) = spec.announced.clone().filter(|_| !stages.once) {
+        let (sender, announcements) = bucket_lane::inbox();
+        inbox = Some(announcements);
+        tasks.push(bucket_lane::receive(stages, spec.name.clone(), queue, sender).boxed());
+    }
+    tasks.push(bucket_lane::run(lane, last, spec, (inbox, sorted)).boxed());
+    Ok(tasks)
+}
+
+/// Opens a source, and starts what that answers: at once where no other process has it, and else when that has
+/// ended.
+async fn start_alone(
+    stages: &Arc<Stages>,
+    source: String,
+    open: BoxFuture<'static, Result<Vec<Task>, Problem>>,
+    tasks: &mut Tasks,
+) -> Result<(), Problem> {
+    // A store that is away is waited for below.
+    if stages.claims.take(&source).await.unwrap_or_default() {
+        for task in open.await? {
+            tasks.spawn(last(task));
+        }
+        return Ok(());
+    }
+    let stages = Arc::clone(stages);
+    tasks.spawn(async move {
+        let is_ours = stages.claims.wait(&source, stages.once, stages.stop.clone()).await?;
+        if is_ours { open.await } else { Ok(Vec::new()) }
+    });
+    Ok(())
+}
+
+/// A task that nothing follows on.
+async fn last(task: impl Future<Output = Result<(), Problem>>) -> Result<Vec<Task>, Problem> {
+    task.await.map(|()| Vec::new())
+}
+
+/// Renews what this process has claimed, and ends it where another has taken over.
+async fn keep_claims(stages: Arc<Stages>, switch: StopSwitch, stop: Stop) {
+    let Err(problem) = stages.claims.keep(stop).await else { return };
+    let report = problem.report();
+    tracing::error!(problem = %report, "another process has taken over");
+    stages.observer.happened(&Happening::Trouble { source: "pipeline", report: &report });
+    switch.stop();
+}
+
+/// Looks after the lake and its ledger, as the only process that does.
+async fn keep_up(stages: Arc<Stages>, maintenance: Maintenance, stop: Stop) {
+    if !matches!(stages.claims.wait(claims::UPKEEP, false, stop.clone()).await, Ok(true)) {
+        return;
+    }
+    let ledger = watch_ledger(Arc::clone(&stages), maintenance.look_every, stop.clone());
+    futures::join!(ledger, maintain(stages, maintenance, stop));
 }
 
 /// Tries quarantined records again: those with the given ids, or all.
@@ -229,13 +314,23 @@ impl Inputs {
 /// If the lake can't be used, or another process writes to it.
 pub async fn replay(parts: Parts, ids: Option<&BTreeSet<String>>) -> Result<Replayed, Problem> {
     let _lock = parts.lake.lock()?;
-    let (_switch, stop) = stop_signal();
-    let (stages, decoders) = compose(parts, stop)?;
+    let (switch, stop) = stop_signal();
+    let (stages, decoders) = compose(parts, stop.clone())?;
     refresh(&stages).await?;
-    let replayed = replay::replay(&stages, &decoders, ids).await?;
-    stages.alerts.end_wait(true).await?;
-    deliver_round(&stages.alerts).await?;
-    Ok(replayed)
+    stages.claims.wait(claims::REPLAY, true, stop.clone()).await?;
+    let kept = keep_claims(Arc::clone(&stages), switch, stop);
+    let replaying = async {
+        let replayed = replay::replay(&stages, &decoders, ids).await?;
+        stages.alerts.end_wait(true).await?;
+        deliver_round(&stages.alerts).await?;
+        Ok(replayed)
+    };
+    let replayed = tokio::select! {
+        replayed = replaying => replayed,
+        () = kept => Err(ServeError::ClaimLost.into()),
+    };
+    stages.claims.close().await;
+    replayed
 }
 
 type Decoders = BTreeMap<String, Arc<Decoder>>;
@@ -246,6 +341,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
     let status = Status {
         version: 1,
         started: parts.clock.now(),
+        writer: parts.writer.clone(),
         detections: parts.detections.matcher.rules().len(),
         project_problems: parts.detections.problems.len(),
         ..Status::default()
@@ -273,7 +369,11 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
     for decoder in &parts.decoders {
         decoder.use_lookups(Arc::clone(&lookups) as _);
     }
+    let (clock, observer) = (Arc::clone(&parts.clock), Arc::clone(&parts.observer));
+    let claims = Claims::new(&parts.lake, Arc::clone(&parts.state), clock, observer);
     let stages = Stages {
+        claims: Arc::new(claims),
+        writer: parts.writer,
         lake: parts.lake,
         alerts: Arc::new(alerts),
         board,
@@ -292,11 +392,7 @@ pub(crate) fn compose(parts: Parts, stop: Stop) -> Result<(Arc<Stages>, Decoders
 }
 
 /// Waits for all sources. A running pipeline has sources that end only when it stops.
-async fn wait(
-    tasks: &mut JoinSet<Result<(), Problem>>,
-    stages: &Stages,
-    mut stop: Stop,
-) -> Result<(), Problem> {
+async fn wait(tasks: &mut Tasks, stages: &Stages, mut stop: Stop) -> Result<(), Problem> {
     if tasks.is_empty() && !stages.once {
         stop.stopped().await;
     }
@@ -305,12 +401,20 @@ async fn wait(
         let ended = ended.unwrap_or_else(|error| {
             Err(ServeError::Task { task: "a source".into(), reason: error.to_string() }.into())
         });
-        if let Err(problem) = ended {
-            tracing::error!(error = %problem, "a source has stopped; the others go on");
-            let report = problem.report();
-            stages.observer.happened(&Happening::Trouble { source: "pipeline", report: &report });
-            if first.is_ok() {
-                first = Err(problem);
+        match ended {
+            Ok(next) => {
+                for task in next {
+                    tasks.spawn(last(task));
+                }
+            }
+            Err(problem) => {
+                tracing::error!(error = %problem, "a source has stopped; the others go on");
+                let report = problem.report();
+                let trouble = Happening::Trouble { source: "pipeline", report: &report };
+                stages.observer.happened(&trouble);
+                if first.is_ok() {
+                    first = Err(problem);
+                }
             }
         }
     }
@@ -335,7 +439,7 @@ async fn start_http(
     stages: &Arc<Stages>,
     decoders: &BTreeMap<String, Arc<Decoder>>,
     (ingest, doors): (Ingest, HashMap<String, AnnounceDoor>),
-    tasks: &mut JoinSet<Result<(), Problem>>,
+    tasks: &mut Vec<Task>,
 ) -> Result<(), Problem> {
     for route in &ingest.routes {
         if !decoders.contains_key(&route.log_source) {
@@ -346,16 +450,16 @@ async fn start_http(
     let (listener, bound) = api::listen(&ingest.address).await?;
     let mut queues = HashMap::new();
     for (name, decoder) in decoders {
-        let source = push_lane::source_name(name);
+        let source = claims::of_writer(&push_lane::source_name(name), stages.writer.as_deref());
         let (lane, _) = Lane::open(Arc::clone(stages), &source, Arc::clone(decoder)).await?;
         let queue = PushQueue::new(PushLimits::default());
-        tasks.spawn(push_lane::run(lane, queue.clone()));
+        tasks.push(push_lane::run(lane, queue.clone()).boxed());
         let shape = Shape::of(&decoder.log_source().format.layout);
         queues.insert(name.clone(), Inlet { queue, shape });
     }
     let mixed = mixed(&ingest.mixed, decoders, &queues)?;
     let api = Api::new((ingest.tokens, ingest.routes), queues, (doors, mixed), stages);
-    tasks.spawn(api::run(Arc::new(api), listener, stages.stop.clone()));
+    tasks.push(api::run(Arc::new(api), listener, stages.stop.clone()).boxed());
     stages.board.listening(&bound.to_string());
     stages.observer.happened(&Happening::Listening(bound));
     Ok(())

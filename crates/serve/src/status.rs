@@ -19,6 +19,8 @@ use crate::rule_limit::HeldBack;
 
 /// The key of the status in the lake.
 const STATUS_KEY: &str = "status.json";
+/// The folder of the status of processes that have names.
+const STATUS_FOLDER: &str = "status";
 
 /// Rates are over this many seconds.
 pub const RATE_SECONDS: u64 = 60;
@@ -28,6 +30,9 @@ pub const RATE_SECONDS: u64 = 60;
 pub struct Status {
     /// The form's version.
     pub version: u32,
+    /// The process' name, where several write to one lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
     /// When the process began.
     pub started: Timestamp,
     /// When this was written.
@@ -401,20 +406,38 @@ impl Board {
         let Some(mut status) = self.take(now) else { return Ok(()) };
         status.requests.insert("lake".to_owned(), lake.requests());
         let json = serde_json::to_vec_pretty(&status).unwrap_or_default();
-        lake.put(STATUS_KEY, json.into()).await
+        let key = status.writer.as_ref().map(|writer| format!("{STATUS_FOLDER}/{writer}.json"));
+        lake.put(key.as_deref().unwrap_or(STATUS_KEY), json.into()).await
     }
 }
 
 impl Status {
-    /// Reads the status that the last process left; `None` if none ever ran.
+    /// Reads the status that the last process without a name left; `None` if none ever ran.
     ///
     /// # Errors
     ///
     /// If the lake can't be read, or what is there is no status.
     pub async fn read(lake: &Lake) -> Result<Option<Self>, LakeError> {
-        let Some(bytes) = lake.get(STATUS_KEY).await? else { return Ok(None) };
+        Self::read_at(lake, STATUS_KEY).await
+    }
+
+    /// Reads what each of the processes left that wrote to the lake: one without a name, and those with names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub async fn read_all(lake: &Lake) -> Result<Vec<Self>, LakeError> {
+        let mut all = Vec::from_iter(Self::read(lake).await?);
+        for key in lake.list(STATUS_FOLDER).await? {
+            all.extend(Self::read_at(lake, &key).await?);
+        }
+        Ok(all)
+    }
+
+    async fn read_at(lake: &Lake, key: &str) -> Result<Option<Self>, LakeError> {
+        let Some(bytes) = lake.get(key).await? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| LakeError::Corrupt {
-            address: lake.address(STATUS_KEY),
+            address: lake.address(key),
             reason: error.to_string(),
         })
     }

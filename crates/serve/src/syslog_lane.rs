@@ -8,11 +8,13 @@ use collect::{
     Troubles,
 };
 use decode::{Decoder, Grammar, Layout};
-use tokio::task::JoinSet;
+use futures::FutureExt as _;
 
 use crate::{
+    claims,
     happening::Happening,
     lane::{Lane, Stages},
+    pipeline::Task,
     push_lane,
     sorting::{Outlet, Sorting, SortingRoute, numbered},
 };
@@ -38,7 +40,7 @@ pub(crate) async fn start(
     stages: &Arc<Stages>,
     decoders: &BTreeMap<String, Arc<Decoder>>,
     spec: SyslogSpec,
-    tasks: &mut JoinSet<Result<(), Problem>>,
+    tasks: &mut Vec<Task>,
 ) -> Result<(), Problem> {
     let source = format!("syslog.{}", spec.name);
     let transport = match &spec.settings.transport {
@@ -53,7 +55,7 @@ pub(crate) async fn start(
     let Opened { sorter, form, queues } = open(stages, decoders, &spec, &source, tasks).await?;
     stages.board.source(&source, |status| status.credential_ends = ends);
     let stages = Arc::clone(stages);
-    tasks.spawn(async move {
+    let listen = async move {
         let troubles = listener.troubles();
         let (clock, stop) = (Arc::clone(&stages.clock), stages.stop.clone());
         let listening = listener.run(sorter, form, clock, stop.watch());
@@ -67,7 +69,8 @@ pub(crate) async fn start(
         }
         tell(&stages, &source, &troubles);
         Ok(())
-    });
+    };
+    tasks.push(listen.boxed());
     Ok(())
 }
 
@@ -84,7 +87,7 @@ async fn open(
     decoders: &BTreeMap<String, Arc<Decoder>>,
     spec: &SyslogSpec,
     source: &str,
-    tasks: &mut JoinSet<Result<(), Problem>>,
+    tasks: &mut Vec<Task>,
 ) -> Result<Opened, Problem> {
     let (names, routes) = numbered(&spec.routes, &spec.log_source);
     let mut outlets = Vec::new();
@@ -96,9 +99,10 @@ async fn open(
         // What no route is for keeps the listener's own name, whatever routes there are.
         let is_last = number + 1 == names.len();
         let lane = if is_last { source.to_owned() } else { format!("{source}.{name}") };
+        let lane = claims::of_writer(&lane, stages.writer.as_deref());
         let (lane, _) = Lane::open(Arc::clone(stages), &lane, decoder).await?;
         let queue = PushQueue::new(PushLimits::default());
-        tasks.spawn(push_lane::run(lane, queue.clone()));
+        tasks.push(push_lane::run(lane, queue.clone()).boxed());
         outlets.push(Outlet { queue, form });
     }
     let queues: Vec<PushQueue> = outlets.iter().map(|outlet| outlet.queue.clone()).collect();

@@ -25,7 +25,7 @@ use crate::{
 mod announced;
 mod correlations;
 mod faults;
-mod faulty;
+pub(crate) mod faulty;
 mod health;
 mod ledger;
 mod maintenance;
@@ -170,6 +170,7 @@ impl Building {
             health: None,
             rule_matches_per_hour_max: self.limit,
             rule_query_bytes_max: limits::RULE_QUERY_BYTES_MAX,
+            writer: None,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::clone(&self.told) as _,
             once: true,

@@ -88,6 +88,7 @@ impl Site {
             health: None,
             rule_matches_per_hour_max: base::limits::RULE_MATCHES_PER_HOUR_MAX,
             rule_query_bytes_max: base::limits::RULE_QUERY_BYTES_MAX,
+            writer: None,
             clock: Arc::clone(&self.clock) as _,
             observer: Arc::new(Nobody),
             once: true,

@@ -26,9 +26,9 @@ use super::{
 /// How many seeds are tried. `DAB_FAULT_SEEDS`, such as `17` or `0..5000`, asks for others.
 const SEEDS: u64 = 500;
 
-/// A clock that others set.
+/// A clock that others set. Durations are tokio's.
 #[derive(Debug)]
-struct Jumping(AtomicI64);
+struct Jumping(AtomicI64, tokio::time::Instant);
 
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
@@ -36,7 +36,7 @@ impl Clock for Jumping {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::ZERO
+        self.1.elapsed()
     }
 }
 
@@ -67,7 +67,7 @@ impl World {
             chance: Chance::new(seed),
             objects: Arc::default(),
             logs: Arc::default(),
-            clock: Arc::new(Jumping(AtomicI64::new(now.as_micros()))),
+            clock: Arc::new(Jumping(AtomicI64::new(now.as_micros()), tokio::time::Instant::now())),
             events: 0,
             forced: 0,
             doors: BTreeSet::new(),
@@ -144,16 +144,17 @@ impl World {
         parts
     }
 
-    /// One life of all processes.
-    async fn live(&mut self, is_double: bool, has_upkeep: bool) {
+    /// One life of all processes. The second has a source of its own, or, where it is a rival, that of the first.
+    async fn live(&mut self, (is_double, is_rival): (bool, bool), has_upkeep: bool) {
         let jump = i64::try_from(self.chance.below(20 * 3600)).unwrap() - 10 * 3600;
         let faults = [self.faults(1), self.faults(1), self.faults(1)];
         let seeds = [0, 1, 2].map(|_| self.chance.below(u64::MAX));
         let stores = [0, 1, 2].map(|at| Faulty::new(&self.objects, seeds[at], faults[at]));
         let [one, two, three] = &stores;
         let first = process(one, self.pipeline(one, "doors"));
+        let source = if is_rival { "doors" } else { "gate" };
         let second =
-            process(two, async { if is_double { self.pipeline(two, "gate").await } else { true } });
+            process(two, async { if is_double { self.pipeline(two, source).await } else { true } });
         let third =
             process(three, async { if has_upkeep { self.upkeep(three).await } else { true } });
         let jumps = async {
@@ -225,14 +226,15 @@ async fn process(store: &Faulty, work: impl Future<Output = bool>) -> Option<boo
 async fn simulate(seed: u64) -> (u64, u64) {
     let mut world = World::new(seed);
     let (is_double, has_upkeep) = (seed % 3 == 2, !seed.is_multiple_of(3));
+    let is_rival = is_double && seed % 2 == 1;
     for _ in 0..=world.chance.below(4) / 3 {
         world.log("doors").await;
-        if is_double {
+        if is_double && !is_rival {
             world.log("gate").await;
         }
-        Box::pin(world.live(is_double, has_upkeep)).await;
+        Box::pin(world.live((is_double, is_rival), has_upkeep)).await;
     }
-    world.check(is_double, has_upkeep).await;
+    world.check(is_double && !is_rival, has_upkeep).await;
     (world.deaths, world.failures)
 }
 

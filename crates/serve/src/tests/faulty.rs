@@ -27,14 +27,14 @@ use tokio::sync::Notify;
 
 /// Numbers that look as if by chance (`SplitMix64`, Steele et al. 2014).
 #[derive(Debug)]
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -43,7 +43,7 @@ impl Chance {
     }
 
     /// Whether it comes true, so many times of a thousand.
-    pub(super) fn of_thousand(&mut self, times: u64) -> bool {
+    pub(crate) fn of_thousand(&mut self, times: u64) -> bool {
         self.below(1000) < times
     }
 }
