@@ -281,9 +281,6 @@ impl Shared {
     }
 
     async fn take(&self, name: &str) -> Result<Owner, Problem> {
-        if self.life() == Life::NotBegun {
-            self.renew().await?;
-        }
         let key = format!("claims/{name}");
         let found = self.state.get(&key).await.map_err(state_error)?;
         if let Some(found) = &found {
@@ -295,6 +292,9 @@ impl Shared {
             if let Some(version) = self.stored(&claim.session).await? {
                 return Ok(Owner::Other(claim.session, version));
             }
+        }
+        if self.life() == Life::NotBegun {
+            self.renew().await?;
         }
         let claim =
             Claim { version: VERSION, session: self.session.clone(), taken: self.clock.now() };

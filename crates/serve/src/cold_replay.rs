@@ -41,8 +41,9 @@ use self::{
     reader::{Part, Reader, Spans, range},
 };
 use crate::{
-    Happening, Observer, ServeError,
+    ServeError,
     claims::{self, Claims},
+    happening::Nobody,
     lane::blocking,
     stop_signal,
 };
@@ -88,14 +89,6 @@ pub struct ColdReplayed {
     /// Why, for the first batch or record that is as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_problem: Option<Report>,
-}
-
-/// Nobody watches a replay.
-#[derive(Debug)]
-struct Nobody;
-
-impl Observer for Nobody {
-    fn happened(&self, _: &Happening<'_>) {}
 }
 
 /// Replays what some log sources took in, with the decoders as they are now.

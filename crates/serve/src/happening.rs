@@ -67,6 +67,14 @@ pub enum Happening<'h> {
     Ready,
 }
 
+/// Nobody watches.
+#[derive(Debug)]
+pub(crate) struct Nobody;
+
+impl Observer for Nobody {
+    fn happened(&self, _: &Happening<'_>) {}
+}
+
 /// Someone who watches the pipeline. Called from its tasks: must not block.
 pub trait Observer: Send + Sync + std::fmt::Debug {
     /// Told as it happens.

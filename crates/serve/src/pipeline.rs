@@ -111,54 +111,23 @@ pub struct Parts {
 /// The first problem that ended a part of the pipeline. The other parts went on until the end.
 pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Status, Problem> {
     let lock = parts.lake.lock()?;
-    let once = parts.once;
     let inputs = Inputs::of(&mut parts);
     let newer = parts.newer_detections.clone();
     let maintenance = parts.maintenance.clone();
     let (health, state) = (parts.health.clone(), Arc::clone(&parts.state));
     let (stages, decoders) = compose(parts, stop.clone())?;
-    let claims = Arc::clone(&stages.claims);
+    let claims = &stages.claims;
     let process = claims::of_writer("dab.run", stages.writer.as_deref());
-    if !claims.wait(&process, once, stop.clone()).await? {
+    if !claims.wait(&process, stages.once, stop.clone()).await? {
         return Ok(stages.board.status());
     }
-    // What expressions ask is there before the first event.
-    refresh(&stages).await?;
-    let alerts = Arc::clone(&stages.alerts);
-    let mut tasks = JoinSet::new();
-    inputs.start(&stages, &Arc::new(decoders), &state, &mut tasks).await?;
-    let mut watch = None;
-    if let Some(health) = health {
-        watch = Some(Watch::open(health, state, &stages).await?);
-    }
-    let mut upkeep = JoinSet::new();
-    upkeep.spawn(publish_status(Arc::clone(&stages)));
-    upkeep.spawn(keep_claims(Arc::clone(&stages), switch.clone(), stop.clone()));
-    if !once {
-        upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
-        upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
-        upkeep.spawn(keep_current(Arc::clone(&stages), newer, stop.clone()));
-        if let Some(watch) = watch.take() {
-            upkeep.spawn(watch.run(Arc::clone(&stages), stop.clone()));
-        }
-        if let Some(maintenance) = maintenance {
-            upkeep.spawn(keep_up(Arc::clone(&stages), maintenance, stop.clone()));
-        }
-    }
-    stages.observer.happened(&Happening::Ready);
-    let mut result = wait(&mut tasks, &stages, stop).await;
+    // From now on, however long it takes until the first event.
+    let mut keeping = JoinSet::new();
+    keeping.spawn(keep_claims(Arc::clone(&stages), switch.clone(), stop.clone()));
+    let besides = Besides { newer, maintenance, health, state };
+    let mut result = run_alone(&stages, decoders, inputs, besides, (&switch, stop)).await;
     switch.stop();
-    while upkeep.join_next().await.is_some() {}
-    if let Some(watch) = &mut watch {
-        watch.look(&stages, true).await;
-    }
-    if once {
-        alerts.end_wait(true).await?;
-    }
-    deliver_round(&alerts).await?;
-    rule_errors::note(&stages);
-    stages.board.stopped(stages.clock.now());
-    stages.board.publish(&stages.lake, stages.clock.now()).await?;
+    while keeping.join_next().await.is_some() {}
     // Another process has taken over: whoever started this one is to know.
     if result.is_ok() {
         result = claims.ensure().await;
@@ -167,6 +136,62 @@ pub async fn run(mut parts: Parts, switch: StopSwitch, stop: Stop) -> Result<Sta
     drop(lock);
     result?;
     Ok(stages.board.status())
+}
+
+/// What runs beside the sources.
+struct Besides {
+    newer: Option<Arc<dyn DetectionSource>>,
+    maintenance: Option<Maintenance>,
+    health: Option<Health>,
+    state: Arc<dyn StateStore>,
+}
+
+/// Runs what the process has claimed.
+async fn run_alone(
+    stages: &Arc<Stages>,
+    decoders: Decoders,
+    inputs: Inputs,
+    Besides { newer, maintenance, health, state }: Besides,
+    (switch, stop): (&StopSwitch, Stop),
+) -> Result<(), Problem> {
+    let once = stages.once;
+    // What expressions ask is there before the first event.
+    refresh(stages).await?;
+    let alerts = Arc::clone(&stages.alerts);
+    let mut tasks = JoinSet::new();
+    inputs.start(stages, &Arc::new(decoders), &state, &mut tasks).await?;
+    let mut watch = None;
+    if let Some(health) = health {
+        watch = Some(Watch::open(health, state, stages).await?);
+    }
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(publish_status(Arc::clone(stages)));
+    if !once {
+        upkeep.spawn(deliver(Arc::clone(&alerts), stop.clone()));
+        upkeep.spawn(end_waits(Arc::clone(&alerts), stop.clone()));
+        upkeep.spawn(keep_current(Arc::clone(stages), newer, stop.clone()));
+        if let Some(watch) = watch.take() {
+            upkeep.spawn(watch.run(Arc::clone(stages), stop.clone()));
+        }
+        if let Some(maintenance) = maintenance {
+            upkeep.spawn(keep_up(Arc::clone(stages), maintenance, stop.clone()));
+        }
+    }
+    stages.observer.happened(&Happening::Ready);
+    let result = wait(&mut tasks, stages, stop).await;
+    switch.stop();
+    while upkeep.join_next().await.is_some() {}
+    if let Some(watch) = &mut watch {
+        watch.look(stages, true).await;
+    }
+    if once {
+        alerts.end_wait(true).await?;
+    }
+    deliver_round(&alerts).await?;
+    rule_errors::note(stages);
+    stages.board.stopped(stages.clock.now());
+    stages.board.publish(&stages.lake, stages.clock.now()).await?;
+    result
 }
 
 /// What brings events.

@@ -53,6 +53,7 @@ pub(crate) async fn start(
     stages.observer.happened(&Happening::SyslogListening { name: &spec.name, transport, address });
     let ends = listener.certificate_ends();
     let Opened { sorter, form, queues } = open(stages, decoders, &spec, &source, tasks).await?;
+    let source = claims::of_writer(&source, stages.writer.as_deref());
     stages.board.source(&source, |status| status.credential_ends = ends);
     let stages = Arc::clone(stages);
     let listen = async move {

@@ -17,14 +17,7 @@ use lake::query::Rows;
 use vet::Project;
 
 use super::*;
-use crate::{BucketSpec, Detections, Happening, Observer, Parts, run, stop_signal};
-
-#[derive(Debug)]
-struct Nobody;
-
-impl Observer for Nobody {
-    fn happened(&self, _happening: &Happening<'_>) {}
-}
+use crate::{BucketSpec, Detections, Parts, happening::Nobody, run, stop_signal};
 
 /// A lake, with logs in folders that are called as their log sources.
 struct Site {

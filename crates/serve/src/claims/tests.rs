@@ -8,7 +8,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
-use crate::{stop_signal, tests::faulty::Chance};
+use crate::{happening::Nobody, stop_signal, tests::faulty::Chance};
 
 /// A clock by which durations are tokio's. Its wall time says nothing: every process has another.
 #[derive(Debug)]
@@ -22,13 +22,6 @@ impl Clock for Running {
     fn monotonic(&self) -> Duration {
         self.0.elapsed()
     }
-}
-
-#[derive(Debug)]
-struct Nobody;
-
-impl Observer for Nobody {
-    fn happened(&self, _: &Happening<'_>) {}
 }
 
 fn process(state: &Arc<impl StateStore + 'static>) -> Claims {
@@ -98,6 +91,11 @@ async fn a_one_shot_run_does_not_wait_for_an_owner_that_is_alive() {
     let waiting = async {
         let refused = two.wait("okta", true, stop.clone()).await.unwrap_err();
         assert_eq!(code(&refused), "DAB0723");
+        assert_eq!(
+            state.list("sessions/").await.unwrap().len(),
+            1,
+            "who has nothing leaves nothing"
+        );
         let waited = two.wait("okta", false, stop.clone());
         let told = async {
             sleep(3 * GONE).await;
