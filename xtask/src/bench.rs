@@ -27,6 +27,23 @@ use crate::{
 use measure::Usage;
 use project::{Corpus, Project};
 
+/// The number of an option.
+fn positive(option: &str, value: &str) -> Result<usize, Failure> {
+    match value.parse::<usize>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("`{option}` wants a number above 0")),
+    }
+}
+
+/// The lanes of an option, all of which there are.
+fn lanes(value: &str, all: &[&str]) -> Result<Vec<String>, Failure> {
+    let lanes: Vec<String> = value.split(',').map(str::to_owned).collect();
+    match lanes.iter().find(|lane| !all.contains(&lane.as_str())) {
+        Some(lane) => Err(format!("no lane `{lane}`; there are: {}", all.join(", "))),
+        None => Ok(lanes),
+    }
+}
+
 /// What to measure.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {

@@ -49,10 +49,7 @@ impl Options {
         let mut words = words.iter();
         while let Some(option) = words.next() {
             let value = words.next().ok_or_else(|| format!("`{option}` wants a value"))?;
-            let number = || match value.parse::<usize>() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(format!("`{option}` wants a number above 0")),
-            };
+            let number = || super::positive(option, value);
             match *option {
                 "--lane" => options.lanes = list(value),
                 "--rules" => options.rules = list(value),

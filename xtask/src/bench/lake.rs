@@ -55,23 +55,17 @@ impl Options {
         let mut words = words.iter();
         while let Some(option) = words.next() {
             let value = words.next().ok_or_else(|| format!("`{option}` wants a value"))?;
-            let number = || match value.parse::<usize>() {
-                Ok(number) if number > 0 => Ok(number),
-                _ => Err(format!("`{option}` wants a number above 0")),
-            };
+            let number = || super::positive(option, value);
             match *option {
                 "--megabytes" => options.megabytes = number()? as u64,
                 "--runs" => options.runs = number()?,
                 "--commits" => options.commits = number()?,
-                "--lane" => options.lanes = value.split(',').map(str::to_owned).collect(),
+                "--lane" => options.lanes = super::lanes(value, LANES)?,
                 "--binary" => options.binary = Some(PathBuf::from(value)),
                 other => return Err(format!("`bench lake` has no option `{other}`")),
             }
         }
-        match options.lanes.iter().find(|lane| !LANES.contains(&lane.as_str())) {
-            Some(lane) => Err(format!("no lane `{lane}`; there are: {}", LANES.join(", "))),
-            None => Ok(options),
-        }
+        Ok(options)
     }
 
     fn has(&self, lane: &str) -> bool {

@@ -17,6 +17,7 @@ use std::{
 };
 
 use base::{FixedClock, Timestamp};
+use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use super::*;
@@ -176,6 +177,25 @@ pub(super) async fn read_all(rig: &Rig) -> Consumer {
     let (mut source, mut consumer) = (rig.source(None), Consumer::default());
     consumer.round(&mut source, true).await;
     consumer
+}
+
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Reads all that is there, two chunks a process. Answers how many processes it took.
+pub(super) async fn read_by_restarts(rig: &Rig) -> (Consumer, u32) {
+    let (mut source, mut consumer) = (rig.source(None), Consumer::default());
+    let mut processes = 0;
+    while source.poll().await.unwrap() > 0 {
+        consumer.step(&mut source).await;
+        consumer.step(&mut source).await;
+        source = rig.source(Some(&source.checkpoint()));
+        processes += 1;
+    }
+    (consumer, processes)
 }
 
 pub(super) fn stored(source: &BucketSource) -> Value {

@@ -1,11 +1,8 @@
 //! Parquet files and Windows event logs: read as lines, whole, cut, packed, and over restarts.
 
-use std::io::Write as _;
-
 use ::parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
 use arrow::array::{Int32Array, RecordBatch, StringArray};
 use base::read_damage;
-use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 use crate::bucket::evtx::fixture;
@@ -52,12 +49,6 @@ fn rows(count: i32) -> String {
     (0..count).map(|n| format!("{{\"n\":{n},\"t\":\"text {n}\"}}\n")).collect()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
 #[tokio::test]
 async fn they_are_read_as_lines_whatever_their_names() {
     for (case, bytes, expected) in [
@@ -88,14 +79,7 @@ async fn a_restart_goes_on_at_the_record() {
     {
         let rig = Rig::new().chunks_of(40);
         rig.write("a", &bytes);
-        let (mut source, mut consumer) = (rig.source(None), Consumer::default());
-        let mut processes = 0;
-        while source.poll().await.unwrap() > 0 {
-            consumer.step(&mut source).await;
-            consumer.step(&mut source).await;
-            source = rig.source(Some(&source.checkpoint()));
-            processes += 1;
-        }
+        let (consumer, processes) = read_by_restarts(&rig).await;
         assert!(processes > 1);
         assert!(consumer.has(&expected));
     }

@@ -4,12 +4,6 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 3).unwrap()
 }
@@ -67,15 +61,7 @@ async fn a_restart_inside_a_compressed_object_goes_on_at_the_record() {
     for bytes in [gzip(content.as_bytes()), zstd(content.as_bytes())] {
         let rig = Rig::new().chunks_of(1000);
         rig.write("a", &bytes);
-        let (mut source, mut consumer) = (rig.source(None), Consumer::default());
-        let mut processes = 0;
-        while source.poll().await.unwrap() > 0 {
-            // Two chunks a process, then it ends.
-            consumer.step(&mut source).await;
-            consumer.step(&mut source).await;
-            source = rig.source(Some(&source.checkpoint()));
-            processes += 1;
-        }
+        let (consumer, processes) = read_by_restarts(&rig).await;
         assert!(processes > 10);
         assert!(consumer.has(&content));
     }
