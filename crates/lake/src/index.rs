@@ -14,6 +14,7 @@ mod coding;
 mod form;
 mod probe;
 mod text;
+mod tokens;
 mod upkeep;
 
 pub(crate) use builder::IndexBuilder;

@@ -326,10 +326,27 @@ fn holds_exactly(number: f64, text: &str) -> bool {
         // Zero is only right if no digit before the exponent says otherwise.
         return number != 0.0 || decimal(text).is_some_and(|(digits, _)| digits.is_empty());
     }
+    if is_sparse(number, text) {
+        return true;
+    }
     match (decimal(&format!("{number:e}")), decimal(text)) {
         (Some(shortest), Some(written)) => shortest == written,
         _ => false,
     }
+}
+
+/// Whether decimals with as many places as the text has lie further apart than doubles do there: then no
+/// other one is as short and has the same double, and the double's shortest spelling is this one. Times
+/// in seconds with microseconds are such. `false` if it is not known.
+fn is_sparse(number: f64, text: &str) -> bool {
+    let Some((_, places)) = text.split_once('.') else { return false };
+    let places = places.trim_end_matches('0');
+    if places.is_empty() || places.len() > 15 || !places.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    // The gap to the next double is this much at most; a tenth more pays for the rounding here.
+    let gap = number.abs() * f64::EPSILON * 1.1;
+    i32::try_from(places.len()).is_ok_and(|places| gap < 10_f64.powi(-places))
 }
 
 /// A number's significant digits and the exponent of the first of them.

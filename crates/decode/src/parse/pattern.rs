@@ -47,7 +47,7 @@ impl Patterns {
         }
     }
 
-    fn parse_borrowed<'t>(&self, text: &'t str) -> Result<Line<'t>, Reject> {
+    fn parse_borrowed<'t>(&'t self, text: &'t str) -> Result<Line<'t>, Reject> {
         for pattern in &self.patterns {
             if let Some(fields) = pattern.parse(text) {
                 return Ok(Line { fields, matched: true });
@@ -81,7 +81,7 @@ impl Pattern {
         Self { regex, groups }
     }
 
-    fn parse<'t>(&self, text: &'t str) -> Option<Object<'t>> {
+    fn parse<'t>(&'t self, text: &'t str) -> Option<Object<'t>> {
         let captures = self.regex.captures(text)?;
         let mut fields = Object::with_capacity(self.groups.len() + 1);
         fields.push("message", Value::text(text));
@@ -89,7 +89,7 @@ impl Pattern {
             if let Some(group) = captures.get(*index) {
                 let value = cast_text(group.as_str(), *column);
                 let value = value.unwrap_or(Value::text(group.as_str()));
-                fields.push(name.clone(), value);
+                fields.push(name.as_str(), value);
             }
         }
         Some(fields)

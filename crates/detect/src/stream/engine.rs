@@ -67,6 +67,9 @@ impl Engine {
 
 impl Matcher for Engine {
     fn evaluate(&self, event: &Event<'_>, matches: &mut Vec<Match>) {
+        if self.rules.is_empty() {
+            return;
+        }
         let source = self.sources.get(event.log_source);
         source.evaluate(event, &self.rules, &self.failures, matches);
     }

@@ -1,7 +1,9 @@
 //! Makes the index of a file while its rows are written.
 
+use std::ops::Range;
+
 use arrow::{
-    array::{Array as _, ArrayRef, AsArray, StringArray},
+    array::{Array as _, ArrayRef, AsArray, Int64Array, StringArray},
     datatypes::{Float64Type, Int64Type, Schema},
     record_batch::RecordBatch,
 };
@@ -10,15 +12,18 @@ use bytes::Bytes;
 
 use super::{
     form::{self, EncodedBlock},
-    text::{GRAMS, Sink, number_key, scan},
+    text::number_key,
+    tokens::{GRAMS, Sink, digits_key, scan, scan_in, word},
 };
 use crate::{
     query::{Shape, any_scalar, parse_json, shapes, value_at},
     schema,
 };
 
-/// How many values of a column are remembered, so that what repeats is not scanned again.
-const VALUES_KNOWN: usize = 1024;
+/// How many texts of a column are remembered, so that what repeats is not scanned again.
+const TEXTS_KNOWN: usize = 1024;
+/// How many numbers of a column are.
+const NUMBERS_KNOWN: usize = 256;
 /// How many tokens of a block are remembered, for the same reason.
 const TOKENS_KNOWN: usize = 1 << 14;
 const WORDS: usize = (GRAMS as usize).div_ceil(64);
@@ -120,17 +125,17 @@ impl std::fmt::Debug for Open {
 
 impl Sink for Open {
     #[inline]
-    fn token(&mut self, hash: u64) {
+    fn token(&mut self, hash: u64) -> bool {
         #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits are needed")]
         let slot = hash as usize % TOKENS_KNOWN;
-        match self.known.get_mut(slot) {
-            Some(known) if *known == hash => {}
-            Some(known) => {
-                *known = hash;
-                self.tokens.push(hash);
+        if let Some(known) = self.known.get_mut(slot) {
+            if *known == hash {
+                return false;
             }
-            None => self.tokens.push(hash),
+            *known = hash;
         }
+        self.tokens.push(hash);
+        true
     }
 
     #[inline]
@@ -151,16 +156,21 @@ impl Open {
         self.grams.resize(WORDS, 0);
         match shape {
             Shape::Text => match array.as_string_opt::<i32>() {
-                Some(texts) => self.texts(texts, Self::text),
+                Some(texts) => self.texts(texts, |open, place, texts| {
+                    scan_in(texts.value_data(), place.start, place.end, open);
+                }),
                 None => self.values(array, shape),
             },
             // Keys are not searched, and escapes are not text.
             Shape::Json => match array.as_string_opt::<i32>() {
-                Some(texts) => self.texts(texts, Self::json),
+                Some(texts) => self.texts(texts, |open, place, texts| {
+                    let text = texts.value_data().get(place).unwrap_or_default();
+                    open.json(str::from_utf8(text).unwrap_or_default());
+                }),
                 None => self.values(array, shape),
             },
             Shape::Int => match array.as_primitive_opt::<Int64Type>() {
-                Some(numbers) => numbers.iter().flatten().for_each(|number| self.int(number)),
+                Some(numbers) => self.ints(numbers),
                 None => self.values(array, shape),
             },
             Shape::Float => match array.as_primitive_opt::<Float64Type>() {
@@ -199,23 +209,37 @@ impl Open {
         }
     }
 
-    fn texts(&mut self, texts: &StringArray, each: impl Fn(&mut Self, &str)) {
-        let mut known = [u32::MAX; VALUES_KNOWN];
-        for row in 0..texts.len() {
-            if texts.is_null(row) {
+    /// Hands over the place of each text that was not seen just before.
+    fn texts(&mut self, texts: &StringArray, each: impl Fn(&mut Self, Range<usize>, &StringArray)) {
+        let (data, offsets) = (texts.value_data(), texts.value_offsets());
+        let mut known = [(0_usize, 0_usize); TEXTS_KNOWN];
+        for (row, ends) in offsets.windows(2).enumerate() {
+            let (&[from, to], true) = (ends, texts.is_valid(row)) else { continue };
+            let place = usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0);
+            // As much text as if it were scanned: blocks are alike in size, whatever repeats.
+            self.bytes += place.len();
+            let Some(slot) = known.get_mut(slot_of(data, &place) % TEXTS_KNOWN) else { continue };
+            let before = slot.0..slot.1;
+            if before.len() == place.len() && data.get(before) == data.get(place.clone()) {
                 continue;
             }
-            let text = texts.value(row);
-            let slot = place_of(text.as_bytes()) % VALUES_KNOWN;
-            let Some(slot) = known.get_mut(slot) else { continue };
-            let before = usize::try_from(*slot).ok().filter(|before| *before < row);
-            if before.is_some_and(|before| texts.value(before) == text) {
-                // As much text as if it were scanned: blocks are alike in size, whatever repeats.
-                self.bytes += text.len();
-                continue;
+            *slot = (place.start, place.end);
+            each(self, place, texts);
+        }
+    }
+
+    fn ints(&mut self, numbers: &Int64Array) {
+        let mut known = [None; NUMBERS_KNOWN];
+        for number in numbers.iter().flatten() {
+            let slot = number.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+            match usize::try_from(slot).ok().and_then(|slot| known.get_mut(slot)) {
+                Some(slot) if *slot == Some(number) => self.bytes += digits_of(number),
+                Some(slot) => {
+                    *slot = Some(number);
+                    self.int(number);
+                }
+                None => self.int(number),
             }
-            *slot = u32::try_from(row).unwrap_or(u32::MAX);
-            each(self, text);
         }
     }
 
@@ -255,20 +279,18 @@ impl Open {
 
     #[expect(clippy::cast_precision_loss, reason = "numbers are looked for as floats")]
     fn int(&mut self, number: i64) {
-        let mut digits = [0_u8; 20];
+        // Longer than the digits, so that a word that is read of them never ends behind it.
+        let mut spelled = [0_u8; 32];
+        let to = digits_of(number);
         let mut rest = number.unsigned_abs();
-        let mut from = digits.len();
-        while let Some(slot) = from.checked_sub(1).and_then(|at| digits.get_mut(at)) {
+        for slot in spelled.iter_mut().take(to).rev() {
             *slot = b'0' + u8::try_from(rest % 10).unwrap_or(0);
             rest /= 10;
-            from -= 1;
-            if rest == 0 {
-                break;
-            }
         }
-        let spelled = digits.get(from..).unwrap_or_default();
-        self.bytes += spelled.len();
-        scan(spelled, self);
+        self.bytes += to;
+        if let Some(hash) = digits_key(&spelled, 0, to) {
+            self.token(hash);
+        }
         if number.unsigned_abs() >= 1 << 53 {
             self.number(number as f64);
         }
@@ -308,12 +330,16 @@ impl Open {
     }
 }
 
-/// Where a value is remembered: by its length, and its first and last bytes.
-fn place_of(text: &[u8]) -> usize {
-    let word = |bytes: &[u8]| bytes.iter().fold(0_u64, |word, byte| (word << 8) | u64::from(*byte));
-    let first = word(text.get(..8).unwrap_or(text));
-    let last = text.len().checked_sub(8).and_then(|from| text.get(from..)).map_or(0, word);
-    let mixed =
-        (first ^ last.rotate_left(29) ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    usize::try_from(mixed >> 40).unwrap_or(0)
+/// How many decimal digits a number has.
+fn digits_of(number: i64) -> usize {
+    let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+    usize::try_from(digits).unwrap_or(0)
+}
+
+/// Where a text is remembered: by its length, and its first and last bytes.
+fn slot_of(data: &[u8], place: &Range<usize>) -> usize {
+    let first = word(data, place.start, place.len());
+    let last = word(data, place.end.saturating_sub(8).max(place.start), place.len());
+    let mixed = first ^ last.rotate_left(29) ^ place.len() as u64;
+    usize::try_from(mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).unwrap_or(0)
 }

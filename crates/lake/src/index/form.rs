@@ -9,11 +9,12 @@ use object_store::path::Path;
 
 use super::{
     coding::{put_set, take_set},
-    text::{GRAMS, Key},
+    text::Key,
+    tokens::GRAMS,
 };
 
 /// The version of the form that is written. Others are not read: their files are read as a whole.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 const MAGIC: &[u8; 8] = b"dabindex";
 /// How many segments the tokens have.
 pub(super) const TOKEN_SEGMENTS: usize = 256;
@@ -420,19 +421,19 @@ mod tests {
         }
     }
 
-    /// What was written once is read for ever.
+    /// A form that changes gets a new version: what is written now is what was written then.
     #[test]
-    fn a_file_of_the_first_version_is_read() {
-        let sample: &[u8] = include_bytes!("../../tests/samples/index-v1.idx");
+    fn a_file_of_this_version_is_read() {
+        let sample: &[u8] = include_bytes!("../../tests/samples/index-v2.idx");
         let header = Header::read(sample).unwrap();
         assert_eq!((header.data_bytes, header.rows.as_slice()), (4711, [10, 10].as_slice()));
-        let token = |text: &str| Key::Token(crate::index::text::hash(text.as_bytes()));
+        let token = |text: &str| Key::Token(crate::index::tokens::hash(text.as_bytes()));
         assert_eq!(look(sample, &header, token("lsass")), Some(vec![true, false]));
         assert_eq!(look(sample, &header, token("10.0.0.1")), Some(vec![false, true]));
         assert_eq!(look(sample, &header, Key::Gram(4)), Some(vec![true, true]));
         let sample_now = blocks(&[
-            (vec![crate::index::text::hash(b"lsass")], vec![4, 100_000]),
-            (vec![crate::index::text::hash(b"10.0.0.1")], vec![4]),
+            (vec![crate::index::tokens::hash(b"lsass")], vec![4, 100_000]),
+            (vec![crate::index::tokens::hash(b"10.0.0.1")], vec![4]),
         ]);
         assert_eq!(sample_now, sample, "the form has changed: give it a new version");
     }

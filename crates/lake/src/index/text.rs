@@ -5,12 +5,8 @@
 //! looks for a text knows tokens of it only where its ends are known to be ends of words; its grams are
 //! known whatever stands around it.
 
-/// The shortest token that is indexed: shorter ones are in every block.
-const TOKEN_BYTES_MIN: usize = 3;
-/// How many letters a gram has.
-const GRAM_LETTERS: usize = 4;
-/// How many grams there are.
-pub(super) const GRAMS: u32 = 26 * 26 * 26 * 26;
+use super::tokens::{GRAM_LETTERS, digits_key, hash, hash_in, runs};
+
 /// How many tokens, and how many grams, of one text are looked up: more would hardly rule out more.
 const KEYS_PER_TEXT_MAX: usize = 6;
 /// How many grams are looked up of a text that has one token: a token passes once in 256 blocks that lack
@@ -68,19 +64,16 @@ impl Wanted {
         let bytes = text.as_ref();
         let mut tokens: Vec<(usize, u64)> = Vec::new();
         let (mut grams, mut grams_of_tokens): (Vec<u32>, Vec<u32>) = Default::default();
-        runs(bytes, |run| {
-            let is_whole = |run: &Run| (run.from > 0 || left) && (run.to < bytes.len() || right);
-            if is_whole(run) && run.is_token() {
-                tokens.push((run.to - run.from, run.hash));
+        runs(bytes, 0, bytes.len(), |run| {
+            let is_whole = |from: usize| (from > 0 || left) && (run.to < bytes.len() || right);
+            if is_whole(run.from) && run.is_token() {
+                tokens.push((run.to - run.from, hash_in(bytes, run.from, run.to)));
             }
-            let grams = if is_whole(run) { &mut grams_of_tokens } else { &mut grams };
-            gram_runs(bytes.get(run.from..run.to).unwrap_or_default(), |gram| grams.push(gram));
-            let address_is_whole =
-                |from: usize| (from > 0 || left) && (run.to < bytes.len() || right);
-            if let Some(from) = run.address.filter(|from| address_is_whole(*from)) {
-                let address = bytes.get(from..run.to).unwrap_or_default();
+            let grams = if is_whole(run.from) { &mut grams_of_tokens } else { &mut grams };
+            run.grams(bytes, |gram| grams.push(gram));
+            if let Some(from) = run.address.filter(|from| is_whole(*from)) {
                 // First of all: its numbers say little.
-                tokens.push((usize::MAX, hash(address)));
+                tokens.push((usize::MAX, hash_in(bytes, from, run.to)));
             }
         });
         // Long tokens are rare ones.
@@ -110,11 +103,12 @@ impl Wanted {
     /// Whether a text has what is wanted.
     #[cfg(test)]
     pub(crate) fn is_met_by(&self, text: &[u8]) -> bool {
+        use super::tokens::{Sink, scan};
         #[derive(Default)]
         struct Found(std::collections::HashSet<Key>);
         impl Sink for Found {
-            fn token(&mut self, hash: u64) {
-                self.0.insert(Key::Token(hash));
+            fn token(&mut self, hash: u64) -> bool {
+                self.0.insert(Key::Token(hash))
             }
             fn gram(&mut self, gram: u32) {
                 self.0.insert(Key::Gram(gram));
@@ -156,156 +150,14 @@ fn keep_rarest(grams: &mut Vec<u32>, most: usize) {
     grams.truncate(most);
 }
 
-/// Takes the tokens and grams of a text.
-pub(super) trait Sink {
-    /// A token, by its hash.
-    fn token(&mut self, hash: u64);
-    /// A gram.
-    fn gram(&mut self, gram: u32);
-}
-
-/// Hands over what is indexed of a text.
-pub(super) fn scan(text: &[u8], sink: &mut impl Sink) {
-    runs(text, |run| {
-        if run.is_token() {
-            sink.token(run.hash);
-        }
-        if run.letters >= GRAM_LETTERS {
-            gram_runs(text.get(run.from..run.to).unwrap_or_default(), |gram| sink.gram(gram));
-        }
-        if let Some(from) = run.address {
-            sink.token(hash(text.get(from..run.to).unwrap_or_default()));
-        }
-    });
-}
-
 /// The token of a number: that of its digits if it is whole, so that it is the one that the number has
 /// as text. `None` for one too short to be indexed.
 pub(crate) fn number_key(number: f64) -> Option<u64> {
     if number.fract() == 0.0 && number.abs() < FLOAT_EXACT {
         let digits = format!("{:.0}", number.abs());
-        return (digits.len() >= TOKEN_BYTES_MIN).then(|| hash(digits.as_bytes()));
+        return digits_key(digits.as_bytes(), 0, digits.len());
     }
-    let mut bytes = [b'#'; 9];
-    for (slot, byte) in bytes.iter_mut().skip(1).zip(number.to_bits().to_le_bytes()) {
-        *slot = byte;
-    }
-    Some(hash(&bytes))
-}
-
-/// A run of letters and digits.
-struct Run {
-    from: usize,
-    to: usize,
-    hash: u64,
-    /// How many of its bytes are letters.
-    letters: usize,
-    /// Where the address begins that ends with it.
-    address: Option<usize>,
-}
-
-impl Run {
-    const fn is_token(&self) -> bool {
-        self.to - self.from >= TOKEN_BYTES_MIN
-    }
-}
-
-/// FNV-1a with 64 bits (draft-eastlake-fnv), and the last step of `MurmurHash3`, as the high bits of
-/// FNV's are weak. The function is part of the stored form.
-const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
-
-const fn step(hash: u64, byte: u8) -> u64 {
-    (hash ^ byte as u64).wrapping_mul(FNV_PRIME)
-}
-
-const fn finish(mut hash: u64) -> u64 {
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
-}
-
-/// The hash of bytes that are in lower case.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    finish(bytes.iter().fold(FNV_BASIS, |hash, byte| step(hash, *byte)))
-}
-
-/// Of each byte: 0 if it ends a run, else itself in lower case.
-#[expect(clippy::indexing_slicing, reason = "computed when dab is built")]
-const LOWER: [u8; 256] = {
-    let mut table = [0_u8; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        if byte.is_ascii_alphanumeric() {
-            table[byte as usize] = byte.to_ascii_lowercase();
-        }
-        byte += 1;
-    }
-    table
-};
-
-#[inline]
-fn lower(byte: u8) -> u8 {
-    LOWER.get(usize::from(byte)).copied().unwrap_or(0)
-}
-
-/// Finds all runs. Bytes beyond ASCII end a run, whether they are letters or not: a word that ends
-/// where one begins is a run all the same.
-#[inline]
-fn runs(text: &[u8], mut found: impl FnMut(&Run)) {
-    // Where the last numbers began that follow one another with a dot between, newest first.
-    let mut numbers = [0_usize; 4];
-    let mut chain = 0_usize;
-    let mut last_end = usize::MAX;
-    let mut at = 0;
-    while at < text.len() {
-        let from = at;
-        let (mut hash, mut letters) = (FNV_BASIS, 0);
-        while let Some(&byte) = text.get(at) {
-            let byte = lower(byte);
-            if byte == 0 {
-                break;
-            }
-            hash = step(hash, byte);
-            letters += usize::from(byte > b'9');
-            at += 1;
-        }
-        if at == from {
-            at += 1;
-            continue;
-        }
-        let mut address = None;
-        if letters == 0 && at - from <= 3 {
-            let follows = from == last_end.wrapping_add(1) && text.get(last_end) == Some(&b'.');
-            chain = if follows { chain + 1 } else { 1 };
-            numbers.rotate_right(1);
-            numbers[0] = from;
-            last_end = at;
-            address = (chain >= 4).then_some(numbers[3]);
-        } else {
-            chain = 0;
-            last_end = usize::MAX;
-        }
-        found(&Run { from, to: at, hash: finish(hash), letters, address });
-    }
-}
-
-/// Finds the grams of a run.
-#[inline]
-fn gram_runs(run: &[u8], mut found: impl FnMut(u32)) {
-    let (mut gram, mut length) = (0_u32, 0);
-    for &byte in run {
-        let byte = lower(byte);
-        if byte < b'a' {
-            length = 0;
-            continue;
-        }
-        gram = (gram * 26 + u32::from(byte - b'a')) % GRAMS;
-        length += 1;
-        if length >= GRAM_LETTERS {
-            found(gram);
-        }
-    }
+    Some(hash(format!("#{:016x}", number.to_bits()).as_bytes()))
 }
 
 /// Common grams say little: those of common letters are looked up last.

@@ -28,6 +28,9 @@ const BYTES_PER_ENCODE: usize = 8 << 20;
 /// Rows not yet encoded take about this many times their raw bytes: normalized fields repeat values,
 /// and columns double as they grow.
 const ROWS_PER_RAW: usize = 3;
+/// Up to so many stretches of rows of one day are written one by one; more are gathered by day first, as
+/// each write looks at every column.
+const STRETCHES_MAX: usize = 4;
 
 /// A Parquet file in memory, not yet part of a table.
 #[derive(Debug, Clone)]
@@ -229,20 +232,38 @@ impl TableWriter {
     }
 }
 
-fn times(batch: &RecordBatch) -> Option<impl Iterator<Item = Timestamp>> {
+fn times(batch: &RecordBatch) -> Option<impl Iterator<Item = Timestamp> + Clone> {
     let column = batch.column_by_name(schema::TIME)?;
     let values = column.as_primitive_opt::<TimestampMicrosecondType>()?.values();
     Some(values.iter().map(|micros| Timestamp::from_micros(*micros)))
 }
 
-/// Most batches fall on one day and are passed on as they are.
+/// The rows of each day. Most batches fall on one day, and days mostly come one after the other: then
+/// nothing is copied.
 fn split_by_day(batch: &RecordBatch, table: &str) -> Result<Vec<(Day, RecordBatch)>, LakeError> {
-    let mut by_day: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
-    for (row, time) in (0_u32..).zip(times(batch).into_iter().flatten()) {
-        by_day.entry(time.day()).or_default().push(row);
+    let days = times(batch).into_iter().flatten().map(Timestamp::day);
+    let mut stretches: Vec<(Day, usize)> = Vec::new();
+    for (row, day) in days.clone().enumerate() {
+        if stretches.last().is_none_or(|(last, _)| *last != day) {
+            stretches.push((day, row));
+            if stretches.len() > STRETCHES_MAX {
+                return gather_by_day(batch, days, table);
+            }
+        }
     }
-    if by_day.len() == 1 {
-        return Ok(by_day.into_keys().map(|day| (day, batch.clone())).collect());
+    let ends = stretches.iter().skip(1).map(|(_, row)| *row).chain([batch.num_rows()]);
+    let part = |((day, from), to): (&(Day, usize), usize)| (*day, batch.slice(*from, to - from));
+    Ok(stretches.iter().zip(ends).map(part).collect())
+}
+
+fn gather_by_day(
+    batch: &RecordBatch,
+    days: impl Iterator<Item = Day>,
+    table: &str,
+) -> Result<Vec<(Day, RecordBatch)>, LakeError> {
+    let mut by_day: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
+    for (row, day) in (0_u32..).zip(days) {
+        by_day.entry(day).or_default().push(row);
     }
     by_day
         .into_iter()

@@ -3,15 +3,13 @@
 //! Every leaf counts rows from the start of the builder and is padded with nulls only when it is
 //! next written, so a row costs its own fields, not the table's columns.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBufferBuilder, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder,
-        StringBuilder, StructArray, TimestampMicrosecondBuilder,
+        Array as _, ArrayBuilder as _, ArrayRef, BooleanBufferBuilder, BooleanBuilder,
+        Float64Builder, Int64Builder, ListBuilder, StringBuilder, StructArray,
+        TimestampMicrosecondBuilder,
     },
     buffer::NullBuffer,
     datatypes::{DataType, Field, Fields, Schema, SchemaRef},
@@ -19,6 +17,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use base::{Event, Object, Value};
+use foldhash::HashMap;
 
 use super::rest::Rest;
 use crate::schema::{
@@ -370,7 +369,6 @@ impl Node {
     }
 
     fn len(&self) -> usize {
-        use arrow::array::ArrayBuilder as _;
         match self {
             Self::Struct(inner) => inner.present.0.len(),
             Self::Text(builder) | Self::Json(builder) => builder.len(),
@@ -384,19 +382,28 @@ impl Node {
 
     /// Writes the row's value, or keeps it in `_rest` where the column can't hold it.
     fn put(&mut self, key: &str, value: &Value<'_>, depth: usize, row: &mut Row<'_>) {
-        if let (Self::Struct(inner), Value::Object(object)) = (&mut *self, value) {
-            // A repeated object adds to the first one where it can.
-            if inner.present.0.len() <= row.at {
-                inner.present.0.append_n(row.at - inner.present.0.len(), false);
-                inner.present.0.append(true);
+        match (&mut *self, value) {
+            (_, Value::Null) => return,
+            // What nearly all fields are goes the shortest way.
+            (Self::Text(builder), Value::Text(text)) if builder.len() <= row.at => {
+                if builder.len() < row.at {
+                    builder.append_nulls(row.at - builder.len());
+                }
+                builder.append_value(text);
+                return;
             }
-            row.rest.enter(key);
-            inner.put_object(object, depth + 1, row);
-            row.rest.leave();
-            return;
-        }
-        if matches!(value, Value::Null) {
-            return;
+            (Self::Struct(inner), Value::Object(object)) => {
+                // A repeated object adds to the first one where it can.
+                if inner.present.0.len() <= row.at {
+                    inner.present.0.append_n(row.at - inner.present.0.len(), false);
+                    inner.present.0.append(true);
+                }
+                row.rest.enter(key);
+                inner.put_object(object, depth + 1, row);
+                row.rest.leave();
+                return;
+            }
+            _ => {}
         }
         if self.len() > row.at || !self.accepts(value) {
             row.conflict(key, value);
@@ -475,9 +482,23 @@ impl Node {
                 let present = NullBuffer::new(inner.present.0.finish());
                 Arc::new(StructArray::try_new_with_length(fields, children, Some(present), rows)?)
             }
-            Self::Text(builder) | Self::Json(builder) => Arc::new(builder.finish()),
-            Self::Int(builder) => Arc::new(builder.finish()),
-            Self::Float(builder) => Arc::new(builder.finish()),
+            Self::Text(builder) | Self::Json(builder) => {
+                let texts = builder.finish();
+                // As many again are to be expected: without room for them, each column doubles and is
+                // copied ten times.
+                *builder = StringBuilder::with_capacity(texts.len(), texts.value_data().len());
+                Arc::new(texts)
+            }
+            Self::Int(builder) => {
+                let numbers = builder.finish();
+                *builder = Int64Builder::with_capacity(numbers.len());
+                Arc::new(numbers)
+            }
+            Self::Float(builder) => {
+                let numbers = builder.finish();
+                *builder = Float64Builder::with_capacity(numbers.len());
+                Arc::new(numbers)
+            }
             Self::Bool(builder) => Arc::new(builder.finish()),
             Self::TextList(builder) => Arc::new(builder.finish()),
             Self::Foreign(data_type) => arrow::array::new_null_array(data_type, rows),

@@ -17,6 +17,13 @@ fn json(text: &str) -> String {
 }
 
 #[test]
+fn times_with_microseconds_lie_apart() {
+    assert!(is_sparse(1_591_367_999.305_988, "1591367999.305988"));
+    assert!(!is_sparse(0.1, "0.1000000000000000055"));
+    assert!(!is_sparse(1e22, "1e22"));
+}
+
+#[test]
 fn reads_what_rfc_8259_allows() {
     for (text, expected) in [
         ("{}", "{}"),
@@ -258,6 +265,18 @@ fn escaped_text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    /// What is said at a glance is what comparing with the shortest spelling says.
+    #[test]
+    fn decimals_that_lie_apart_are_held_exactly(
+        whole in "0|-?[1-9][0-9]{0,14}", places in "[0-9]{1,16}", zeros in "0{0,3}",
+    ) {
+        let text = format!("{whole}.{places}{zeros}");
+        let number: f64 = text.parse().unwrap();
+        if is_sparse(number, &text) {
+            prop_assert_eq!(decimal(&format!("{number:e}")), decimal(&text));
+        }
+    }
+
     #[test]
     fn agrees_with_serde_json_on_escapes(text in escaped_text()) {
         check_against_serde(&text);
