@@ -44,7 +44,7 @@ use base::{Event, Object, Reason};
 
 use eval::{Evaluation, RegexCache, Root};
 use node::Node;
-use quick::{Answer, Quick, Quickly};
+use quick::{Answer, Quickly};
 
 pub use check::{Checked, Declarations, Schema, check};
 pub use error::{CelError, CelErrorKind, EvalError};
@@ -195,7 +195,7 @@ impl Program {
     }
 
     fn answer(&self, event: &Event<'_>) -> Answer {
-        Quick::new(event, &self.regexes, self.environment.lookups.as_deref()).answer(&self.quick)
+        quick::answer(&self.quick, event, &self.regexes, self.environment.lookups.as_deref())
     }
 
     /// As [`Self::matches`], with the tests of fields that held, in the order of evaluation.

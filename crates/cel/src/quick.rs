@@ -16,7 +16,7 @@ use crate::{
 };
 
 use check::{Change, Check, TextTest};
-pub(crate) use evaluate::{Answer, Quick};
+pub(crate) use evaluate::{Answer, answer};
 use place::{LOCALS_MAX, Place, REPEATED_MAX};
 use word::Word;
 
@@ -130,8 +130,8 @@ fn boolean(node: &Node, depth: usize) -> Option<Quickly> {
             };
             let test = match function {
                 Function::Contains => TextTest::contains(literal),
-                Function::StartsWith => TextTest::StartsWith(literal.as_ref().into()),
-                Function::EndsWith => TextTest::EndsWith(literal.as_ref().into()),
+                Function::StartsWith => TextTest::StartsWith(Word::new(literal)),
+                Function::EndsWith => TextTest::EndsWith(Word::new(literal)),
                 _ => return None,
             };
             text(subject, test, true)?

@@ -200,7 +200,7 @@ impl Batcher {
         now: Timestamp,
     ) -> Result<bool, LakeError> {
         self.begin_span(session);
-        let pending = std::mem::take(&mut session.pending);
+        let mut pending = std::mem::take(&mut session.pending);
         let mut rest = pending.as_slice();
         let mut window = WINDOW_BYTES;
         let mut done = false;
@@ -217,7 +217,9 @@ impl Batcher {
             }
             done = ends && (consumed == 0 || rest.is_empty() || last);
         }
-        session.pending = rest.to_vec();
+        // Its room is wanted again for the next bytes.
+        pending.drain(..pending.len() - rest.len());
+        session.pending = pending;
         if let Some(span) = self.spans.last_mut() {
             span.to = session.boundary();
         }

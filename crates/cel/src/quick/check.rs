@@ -52,8 +52,8 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) enum TextTest {
     Equals(Word),
-    StartsWith(Box<str>),
-    EndsWith(Box<str>),
+    StartsWith(Word),
+    EndsWith(Word),
     Contains(Box<Finder<'static>>),
     Matches(Regex),
     /// One of these, in order of length and bytes; bit n of `lengths` is set if one is n bytes
@@ -88,9 +88,8 @@ impl TextTest {
             })
         };
         match &self {
-            Self::Equals(text) => Some(if possible(text.as_str()) { self } else { Self::Never }),
-            Self::StartsWith(text) | Self::EndsWith(text) => {
-                Some(if possible(text) { self } else { Self::Never })
+            Self::Equals(text) | Self::StartsWith(text) | Self::EndsWith(text) => {
+                Some(if possible(text.as_str()) { self } else { Self::Never })
             }
             Self::Contains(finder) => {
                 let is_possible = std::str::from_utf8(finder.needle()).is_ok_and(possible);
@@ -108,8 +107,8 @@ impl TextTest {
     fn holds(&self, text: &str) -> bool {
         match self {
             Self::Equals(literal) => literal.is(text),
-            Self::StartsWith(literal) => text.starts_with(&**literal),
-            Self::EndsWith(literal) => text.ends_with(&**literal),
+            Self::StartsWith(literal) => literal.begins(text),
+            Self::EndsWith(literal) => literal.ends(text),
             Self::Contains(finder) => finder.find(text.as_bytes()).is_some(),
             Self::Matches(regex) => regex.is_match(text),
             Self::Among { texts, lengths } => lengths & length_bit(text) != 0 && among(texts, text),
@@ -126,8 +125,12 @@ impl TextTest {
         };
         match self {
             Self::Equals(literal) => text.eq_ignore_ascii_case(literal.as_str()),
-            Self::StartsWith(literal) => equal(bytes.get(..literal.len()), literal),
+            Self::StartsWith(literal) => {
+                let literal = literal.as_str();
+                equal(bytes.get(..literal.len()), literal)
+            }
             Self::EndsWith(literal) => {
+                let literal = literal.as_str();
                 let start = bytes.len().checked_sub(literal.len());
                 equal(start.and_then(|start| bytes.get(start..)), literal)
             }

@@ -5,7 +5,7 @@ use base::{Event, Value, limits};
 use super::{
     Each, Quickly,
     check::Check,
-    place::{LOCALS_MAX, Place, REPEATED_MAX, get},
+    place::{LOCALS_MAX, Place, REPEATED_MAX},
 };
 use crate::{
     error::EvalError,
@@ -37,7 +37,7 @@ impl From<bool> for Answer {
 }
 
 /// One evaluation.
-pub(crate) struct Quick<'a> {
+struct Quick<'a> {
     event: &'a Event<'a>,
     regexes: &'a RegexCache,
     lookups: Option<&'a dyn Lookups>,
@@ -50,8 +50,33 @@ pub(crate) struct Quick<'a> {
     repeated: [Option<Option<&'a Value<'a>>>; REPEATED_MAX],
 }
 
+/// What an expression says of an event.
+#[inline]
+pub(crate) fn answer<'a>(
+    expression: &'a Quickly,
+    event: &'a Event<'a>,
+    regexes: &'a RegexCache,
+    lookups: Option<&'a dyn Lookups>,
+) -> Answer {
+    match expression {
+        Quickly::Check(place, check) => alone(place, check, event),
+        expression => Quick::new(event, regexes, lookups).answer(expression),
+    }
+}
+
+/// A lone test, which needs nothing to be remembered.
+#[inline(never)]
+fn alone(place: &Place, check: &Check, event: &Event<'_>) -> Answer {
+    let mut steps = Steps::new(limits::CEL_STEPS_MAX);
+    match place.in_event(event) {
+        Some(value) if steps.spend(1) => check.of(value, &mut steps),
+        Some(_) => Answer::Exhausted,
+        None => Answer::Absent,
+    }
+}
+
 impl<'a> Quick<'a> {
-    pub(crate) fn new(
+    fn new(
         event: &'a Event<'a>,
         regexes: &'a RegexCache,
         lookups: Option<&'a dyn Lookups>,
@@ -68,7 +93,8 @@ impl<'a> Quick<'a> {
         }
     }
 
-    pub(crate) fn answer(&mut self, expression: &'a Quickly) -> Answer {
+    #[inline(never)]
+    fn answer(&mut self, expression: &'a Quickly) -> Answer {
         match expression {
             Quickly::Check(place, check) => self.check(place, check),
             Quickly::All(members) => self.decide(members, Answer::No, Answer::Yes),
@@ -137,7 +163,7 @@ impl<'a> Quick<'a> {
             }
             Place::Local(slot) => return self.local(*slot).ok_or(Answer::Failed),
             Place::LocalPlain(slot, name) => match self.local(*slot) {
-                Some(Value::Object(object)) => (slot, get(object, name)),
+                Some(Value::Object(object)) => (slot, name.find(object)),
                 _ => return Err(Answer::Failed),
             },
             Place::LocalDeep(slot, path) => match self.local(*slot) {

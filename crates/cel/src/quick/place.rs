@@ -71,8 +71,8 @@ impl Place {
     #[expect(clippy::inline_always, reason = "measured: a call costs as much as the look-up")]
     pub(super) fn in_event<'a>(&self, event: &'a Event<'a>) -> Option<&'a Value<'a>> {
         match self {
-            Self::Plain(name) => match get(&event.fields, name) {
-                None => get(&event.normalized, name),
+            Self::Plain(name) => match name.find(&event.fields) {
+                None => name.find(&event.normalized),
                 found => found,
             },
             Self::Two(two) => match two.find(&event.fields) {
@@ -106,26 +106,14 @@ impl Place {
     }
 }
 
-/// The first value under a key.
-#[inline]
-pub(super) fn get<'a>(object: &'a Object<'a>, name: &Word) -> Option<&'a Value<'a>> {
-    object.iter().find(|(key, _)| name.is(key)).map(|(_, value)| value)
-}
-
 impl Two {
-    /// As [`Path::in_object`], in one pass over the keys: the longer key wins, the first of several.
+    /// As [`Path::in_object`]: the longer key wins, the first of several.
     fn find<'a>(&self, object: &'a Object<'a>) -> Option<&'a Value<'a>> {
-        let mut nested = None;
-        for (key, value) in object {
-            if self.whole.is(key) {
-                return Some(value);
-            }
-            if nested.is_none() && self.first.is(key) {
-                nested = Some(value);
-            }
+        if let Some(value) = self.whole.find(object) {
+            return Some(value);
         }
-        match nested? {
-            Value::Object(inner) => get(inner, &self.second),
+        match self.first.find(object)? {
+            Value::Object(inner) => self.second.find(inner),
             _ => None,
         }
     }
