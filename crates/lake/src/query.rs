@@ -3,6 +3,7 @@
 //! Both run on DataFusion over plain Parquet scans ([`crate::snapshot`]), and both find fields that
 //! have no column in `_rest`. Queries read; nothing here writes.
 
+mod direct;
 mod engine;
 mod error;
 mod events;
@@ -14,6 +15,7 @@ mod json;
 mod lookup;
 mod names;
 mod network;
+mod newest;
 mod params;
 mod pattern;
 mod pipes;

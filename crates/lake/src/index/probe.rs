@@ -16,8 +16,9 @@ use super::{
 };
 use crate::snapshot::DataFile;
 
-/// How many bytes of an index are read at first: its header is in them, and a small one as a whole.
-const HEAD_BYTES: u64 = 64 << 10;
+/// How many bytes of an index are read at first: its header is in them (some 5 KiB), and a small one as a
+/// whole. More of them would be read for nothing, of the larger ones that have to be asked twice anyway.
+const HEAD_BYTES: u64 = 16 << 10;
 
 /// What an index says of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -356,7 +356,7 @@ impl Engine {
         let report = Arc::new(ScanReport::begin());
         let planner =
             Planner { engine: self, text, range: *range, tables, report: Arc::clone(&report) };
-        planner.estimate(&search).await?;
+        planner.estimate(search).await;
         Ok(report.now())
     }
 
@@ -393,9 +393,13 @@ impl Engine {
                 names.iter().filter(is_wanted).collect()
             }
         };
+        let catalog = &self.catalog;
+        let opened = chosen.into_iter().map(|name| async move { catalog.snapshot(name).await });
+        let opened = opened.collect::<Vec<_>>();
+        let mut opened = futures::stream::iter(opened).buffered(limits::INDEX_CONCURRENCY);
         let mut tables = Vec::new();
-        for name in chosen {
-            let snapshot = self.catalog.snapshot(name).await?;
+        while let Some(snapshot) = opened.next().await {
+            let snapshot = snapshot?;
             // A table of somebody else's, without the envelope, is no table of events.
             let is_events = |table: &Arc<TableSnapshot>| {
                 [schema::TIME, schema::LOG_SOURCE, schema::REST]
@@ -509,8 +513,29 @@ impl Engine {
         plan: &dyn ExecutionPlan,
         report: &ScanReport,
     ) -> Result<(), QueryError> {
-        let seconds = self.settings.seconds_max;
         self.check_bytes(report.now().bytes_read.saturating_add(bytes_scanned(plan)))?;
+        self.check_time(report)
+    }
+
+    /// Whether what was read so far, and the time that it took, are more than a query may have.
+    pub(super) fn check_read(&self, report: &ScanReport) -> Result<(), QueryError> {
+        self.check_bytes(report.now().bytes_read)?;
+        self.check_time(report)
+    }
+
+    /// How many bytes a query may hold.
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.settings.memory_bytes
+    }
+
+    /// Whether an answer of so many bytes is more than a query may hold.
+    pub(super) const fn check_memory(&self, bytes: usize) -> Result<(), QueryError> {
+        let limit_bytes = self.settings.memory_bytes;
+        if bytes > limit_bytes { Err(QueryError::Memory { limit_bytes }) } else { Ok(()) }
+    }
+
+    fn check_time(&self, report: &ScanReport) -> Result<(), QueryError> {
+        let seconds = self.settings.seconds_max;
         if report.elapsed() > Duration::from_secs(seconds) {
             return Err(QueryError::TooLong { seconds });
         }

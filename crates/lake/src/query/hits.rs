@@ -3,7 +3,11 @@
 //! A word is looked for in the whole buffer of a text column at once and the hits are mapped to
 //! rows: testing row by row, or column by column with `OR`, costs many times that.
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, DictionaryArray, ListArray, StringArray},
+    compute::take,
+    datatypes::Int32Type,
+};
 use base::{FieldPath, Value};
 
 use super::{
@@ -18,6 +22,10 @@ use super::{
 
 /// Marks the rows of a column that a word is in. Rows that are marked already may be skipped.
 pub(crate) fn mark_word(array: &ArrayRef, shape: &Shape, word: &Word, hits: &mut [bool]) {
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let mark = |texts: &ArrayRef, hits: &mut [bool]| mark_word(texts, shape, word, hits);
+        return mark_dictionary(dictionary, hits, mark);
+    }
     match shape {
         Shape::Text => {
             if let Some(texts) = array.as_string_opt::<i32>() {
@@ -48,6 +56,10 @@ pub(crate) fn mark_word(array: &ArrayRef, shape: &Shape, word: &Word, hits: &mut
 
 /// Marks the rows of a column in which any value passes a test, however deep inside.
 pub(crate) fn mark_any(array: &ArrayRef, shape: &Shape, test: &Test, hits: &mut [bool]) {
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let mark = |texts: &ArrayRef, hits: &mut [bool]| mark_any(texts, shape, test, hits);
+        return mark_dictionary(dictionary, hits, mark);
+    }
     match shape {
         Shape::List(member) => {
             if let Some(list) = array.as_list_opt::<i32>() {
@@ -73,6 +85,12 @@ pub(crate) fn mark_field(
     test: &Test,
     hits: &mut [bool],
 ) {
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let mark = |texts: &ArrayRef, hits: &mut [bool]| {
+            mark_field(texts, shape, path, test, hits);
+        };
+        return mark_dictionary(dictionary, hits, mark);
+    }
     match (shape, path) {
         (Shape::Json, _) => {
             let Some(texts) = array.as_string_opt::<i32>() else { return };
@@ -119,6 +137,15 @@ fn mark_rows(array: &dyn Array, hits: &mut [bool], test: impl Fn(usize) -> bool)
 /// Scans the texts of all rows as one.
 fn mark_text(texts: &StringArray, word: &Word, hits: &mut [bool]) {
     let Some(needle) = word.pattern.longest() else { return };
+    rows_with(texts, needle, |row| {
+        if let Some(hit) = hits.get_mut(row) {
+            *hit = *hit || word.pattern.matches_word(texts.value(row));
+        }
+    });
+}
+
+/// Calls `each` with every row that has a text with the needle in it, once.
+fn rows_with(texts: &StringArray, needle: &Needle, mut each: impl FnMut(usize)) {
     let offsets = texts.value_offsets();
     let end = |row: usize| offsets.get(row + 1).and_then(|end| usize::try_from(*end).ok());
     let Some(data) = offsets
@@ -134,12 +161,8 @@ fn mark_text(texts: &StringArray, word: &Word, hits: &mut [bool]) {
         let ends = offsets.get(row + 1..).unwrap_or_default();
         row += ends.partition_point(|end| usize::try_from(*end).is_ok_and(|end| end <= found));
         let Some(row_end) = end(row) else { return };
-        let inside = found + needle.len() <= row_end && texts.is_valid(row);
-        if inside
-            && let Some(hit) = hits.get_mut(row)
-            && !*hit
-        {
-            *hit = word.pattern.matches_word(texts.value(row));
+        if found + needle.len() <= row_end && texts.is_valid(row) {
+            each(row);
         }
         // The row is decided: whatever else it contains doesn't matter.
         at = row_end;
@@ -149,17 +172,55 @@ fn mark_text(texts: &StringArray, word: &Word, hits: &mut [bool]) {
 /// JSON's keys are not searched and its escapes are not text, so a row that may hold the word is
 /// parsed.
 fn mark_json(texts: &StringArray, word: &Word, hits: &mut [bool]) {
-    let needle = if word.number.is_some() { None } else { word.pattern.longest() };
-    mark_rows(texts, hits, |row| {
+    let passes = |row: usize| {
         let text = texts.value(row);
-        if needle.is_some_and(|needle| needle.find(text.as_bytes(), 0).is_none())
-            && !text.contains('\\')
-        {
-            return false;
-        }
         let value = json::parse(text).unwrap_or_else(|| Value::text(text));
         any_scalar(&value, &mut |scalar| word_passes(word, scalar))
-    });
+    };
+    let needle = if word.number.is_some() { None } else { word.pattern.longest() };
+    let Some(needle) = needle else { return mark_rows(texts, hits, passes) };
+    let mut look = |needle: &Needle| {
+        rows_with(texts, needle, |row| {
+            if let Some(hit) = hits.get_mut(row) {
+                *hit = *hit || passes(row);
+            }
+        });
+    };
+    match needle.unescaped() {
+        // It stands there as it is, unless it is written in numbers.
+        Some(part) => {
+            look(&part);
+            look(&Needle::new("\\u"));
+        }
+        None => {
+            look(needle);
+            look(&Needle::new("\\"));
+        }
+    }
+}
+
+/// Marks the rows whose text is marked. Each text is tested once, however many rows have it; those that no
+/// row has are not, where they are many.
+fn mark_dictionary(
+    dictionary: &DictionaryArray<Int32Type>,
+    hits: &mut [bool],
+    mark: impl FnOnce(&ArrayRef, &mut [bool]),
+) {
+    let keys = dictionary.keys();
+    if dictionary.values().len() > keys.len() {
+        if let Ok(texts) = take(dictionary.values(), keys, None) {
+            mark(&texts, hits);
+        }
+        return;
+    }
+    let mut inner = vec![false; dictionary.values().len()];
+    mark(dictionary.values(), &mut inner);
+    if inner.contains(&true) {
+        mark_rows(keys, hits, |row| {
+            let key = usize::try_from(keys.value(row)).ok();
+            key.and_then(|key| inner.get(key)).is_some_and(|hit| *hit)
+        });
+    }
 }
 
 fn mark_list(list: &ListArray, hits: &mut [bool], mark: impl FnOnce(&mut [bool])) {

@@ -137,6 +137,15 @@ impl Needle {
         self.lower.len()
     }
 
+    /// The longest part of it that JSON never writes with an escape of one letter; `None` if all of it may
+    /// be.
+    pub(crate) fn unescaped(&self) -> Option<Self> {
+        let may_be = |byte: &u8| matches!(byte, b'"' | b'\\' | b'/') || byte.is_ascii_control();
+        let longest = self.lower.split(may_be).max_by_key(|part| part.len())?;
+        let text = std::str::from_utf8(longest).ok().filter(|text| !text.is_empty())?;
+        Some(Self::new(text))
+    }
+
     fn equals(&self, text: &[u8]) -> bool {
         self.lower.eq_ignore_ascii_case(text)
     }

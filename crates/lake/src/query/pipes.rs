@@ -133,7 +133,7 @@ fn gather(
     let types: Vec<DataType> = fields.iter().map(|field| common_type(planner, field)).collect();
     let mut all: Option<DataFrame> = None;
     for table in &planner.tables {
-        let frame = planner.filtered(context, table, None, condition)?;
+        let frame = planner.filtered(context, table, condition)?;
         let mut columns =
             vec![column(schema::TIME), column(schema::LOG_SOURCE), event(table).alias(EVENT)];
         for (field, data_type) in fields.iter().zip(&types) {

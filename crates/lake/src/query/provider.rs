@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// How many bytes at a file's end are fetched at once, hoping that its footer is in them.
-const FOOTER_BYTES: usize = 64 << 10;
+pub(super) const FOOTER_BYTES: usize = 64 << 10;
 
 /// A table of the lake, or some of its files.
 #[derive(Debug)]
@@ -133,31 +133,14 @@ impl LakeTable {
         };
         let wanted = &wanted(&self.snapshot.schema, filters);
         let asks = files.into_iter().map(|file| async move {
-            let is_asked = *wanted != Wanted::Anything && file.bytes >= using.from_bytes;
-            let kept = if is_asked {
-                index::probe(&self.snapshot.store, &self.snapshot.root, &file, wanted).await
-            } else {
-                None
-            };
+            let kept = ask_index(&self.snapshot, &file, wanted, using).await;
             (file, kept)
         });
         let asked: Vec<(DataFile, Option<Kept>)> =
             futures::stream::iter(asks).buffered(limits::INDEX_CONCURRENCY).collect().await;
-        using.report.files(self.files.len(), &asked);
-        asked
-            .into_iter()
-            .filter_map(|(file, kept)| match kept {
-                None => Some((file, None)),
-                Some(kept) if kept.blocks.iter().all(|(_, is_kept)| *is_kept) => Some((file, None)),
-                Some(kept) if kept.blocks.iter().any(|(_, is_kept)| *is_kept) => {
-                    let selectors = kept.blocks.iter().map(|&(rows, is_kept)| {
-                        if is_kept { RowSelector::select(rows) } else { RowSelector::skip(rows) }
-                    });
-                    Some((file, Some(selectors.collect())))
-                }
-                Some(_) => None,
-            })
-            .collect()
+        let answers = asked.iter().map(|(file, kept)| (file, kept.as_ref()));
+        using.report.files(self.files.len(), answers);
+        asked.into_iter().filter_map(|(file, kept)| Some((file, rows_left(kept)?))).collect()
     }
 
     fn partitioned(&self, file: &DataFile) -> PartitionedFile {
@@ -195,13 +178,40 @@ impl LakeTable {
     }
 }
 
+/// What the index of a file says; `None` if it is not asked, or there is none.
+pub(super) async fn ask_index(
+    table: &TableSnapshot,
+    file: &DataFile,
+    wanted: &Wanted,
+    using: &IndexUse,
+) -> Option<Kept> {
+    if *wanted == Wanted::Anything || file.bytes < using.from_bytes {
+        return None;
+    }
+    index::probe(&table.store, &table.root, file, wanted).await
+}
+
+/// The rows of a file that its index leaves, all if not said; `None` if there are none.
+pub(super) fn rows_left(kept: Option<Kept>) -> Option<Option<RowSelection>> {
+    let Some(kept) = kept else { return Some(None) };
+    if kept.blocks.iter().all(|(_, is_kept)| *is_kept) {
+        return Some(None);
+    }
+    let is_any = kept.blocks.iter().any(|(_, is_kept)| *is_kept);
+    let selectors = kept.blocks.iter().map(|&(rows, is_kept)| {
+        if is_kept { RowSelector::select(rows) } else { RowSelector::skip(rows) }
+    });
+    is_any.then(|| Some(selectors.collect()))
+}
+
 /// Nullable whatever the table says, and without metadata: a file's columns may have been written
 /// before either was decided, and a difference would cost a cast.
 fn plain(field: &Field) -> Field {
     Field::new(field.name(), plain_type(field.data_type()), true)
 }
 
-fn plain_type(data_type: &DataType) -> DataType {
+/// The type of a column, whatever the table says of nulls and metadata.
+pub(super) fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Struct(members) => {
             DataType::Struct(members.iter().map(|member| plain(member)).collect::<Fields>())

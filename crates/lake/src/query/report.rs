@@ -119,11 +119,15 @@ impl ScanReport {
     }
 
     /// Notes the files of one scan, and what their indexes said.
-    pub(crate) fn files(&self, total: usize, asked: &[(DataFile, Option<Kept>)]) {
+    pub(crate) fn files<'a>(
+        &self,
+        total: usize,
+        asked: impl Iterator<Item = (&'a DataFile, Option<&'a Kept>)>,
+    ) {
         let mut scanned = self.lock();
         scanned.files_total += total;
-        scanned.files_in_range += asked.len();
         for (file, kept) in asked {
+            scanned.files_in_range += 1;
             scanned.bytes_in_range += file.bytes;
             let Some(kept) = kept else {
                 scanned.files += 1;
@@ -143,6 +147,11 @@ impl ScanReport {
             let share = u128::from(file.bytes) * u128::from(left) / u128::from(all.max(1));
             scanned.bytes_estimated += u64::try_from(share).unwrap_or(u64::MAX);
         }
+    }
+
+    /// Notes bytes that were read of a file.
+    pub(crate) fn read_bytes(&self, bytes: u64) {
+        self.lock().bytes_read += bytes;
     }
 
     /// Notes the bytes that a plan has read.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use arrow::{
     array::{Array, ArrayRef, AsArray},
     datatypes::{
-        DataType, Field, Float64Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+        DataType, Field, Float64Type, Int32Type, Int64Type, Schema, TimeUnit,
+        TimestampMicrosecondType,
     },
     util::display::array_value_to_string,
 };
@@ -58,6 +59,10 @@ pub(crate) fn shapes(schema: &Schema) -> Vec<(String, Shape)> {
 pub(crate) fn value_at<'a>(array: &'a ArrayRef, shape: &Shape, row: usize) -> Option<Value<'a>> {
     if array.is_null(row) {
         return None;
+    }
+    if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+        let key = usize::try_from(dictionary.keys().value(row)).ok()?;
+        return value_at(dictionary.values(), shape, key);
     }
     let value = match shape {
         Shape::Text => Value::text(array.as_string_opt::<i32>()?.value(row)),

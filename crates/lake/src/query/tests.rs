@@ -3,6 +3,7 @@
 mod claims;
 mod detections;
 mod differential;
+mod direct;
 mod external;
 mod guards;
 mod language;
@@ -24,7 +25,10 @@ use arrow::{
 use async_trait::async_trait;
 use base::Timestamp;
 use object_store::{ObjectStore, ObjectStoreExt as _, memory::InMemory, path::Path};
-use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    file::properties::WriterProperties,
+};
 use serde_json::{Map, Value, json};
 
 use super::{Engine, ExternalTable, QueryError, QuerySettings, Rows, TimeRange};
@@ -37,7 +41,7 @@ use crate::{
 
 /// Tables in memory.
 #[derive(Debug, Default)]
-pub(super) struct Tables(BTreeMap<String, Arc<TableSnapshot>>, Vec<ExternalTable>);
+pub(super) struct Tables(pub(super) BTreeMap<String, Arc<TableSnapshot>>, Vec<ExternalTable>);
 
 #[async_trait]
 impl Catalog for Tables {
@@ -147,7 +151,15 @@ fn parquet(schema: &Schema, table: &str, events: &[Value]) -> Vec<u8> {
         .collect();
     let file_schema = Arc::new(file_schema);
     let batch = RecordBatch::try_new(Arc::clone(&file_schema), columns).expect("as declared");
-    let mut writer = ArrowWriter::try_new(Vec::new(), file_schema, None).expect("a schema");
+    // Files are unlike each other: some have dictionaries, and all have small row groups and pages.
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(!events.len().is_multiple_of(3))
+        .set_max_row_group_row_count(Some(5))
+        .set_write_batch_size(2)
+        .set_data_page_row_count_limit(2)
+        .build();
+    let writer = ArrowWriter::try_new(Vec::new(), file_schema, Some(properties));
+    let mut writer = writer.expect("a schema");
     writer.write(&batch).expect("memory takes it");
     writer.into_inner().expect("a footer")
 }

@@ -12,15 +12,35 @@ use datafusion::{
 use super::{
     functions::{Kind, RowFunction},
     pattern::Pattern,
+    plan::find,
     regexp::wanted_of_sql,
-    search::ast::{Number, Test, ValueTest, Word},
+    search::ast::{FieldTest, Node, Number, Test, ValueTest, Word},
     shape::{Shape, shapes},
 };
-use crate::{index::Wanted, schema};
+use crate::{index::Wanted, schema, snapshot::TableSnapshot};
 
 /// What rows that pass all filters over a table of this schema need.
 pub(super) fn wanted(schema: &Schema, filters: &[Expr]) -> Wanted {
     Wanted::all(filters.iter().map(|filter| of_expr(schema, filter)))
+}
+
+/// What rows of a table that pass a search's condition need.
+pub(super) fn wanted_of(table: &TableSnapshot, node: &Node) -> Wanted {
+    match node {
+        Node::All | Node::Not(_) => Wanted::Anything,
+        Node::And(parts) => Wanted::all(parts.iter().map(|part| wanted_of(table, part))),
+        Node::Or(parts) => Wanted::any(parts.iter().map(|part| wanted_of(table, part))),
+        Node::Word(word) => of_word(word),
+        Node::AnyField(test) => of_test(test),
+        Node::Field(FieldTest { field, test }) => {
+            let Some(place) = find(table, field) else { return of_test(test) };
+            let is_known = place.steps.first().is_some_and(|column| is_indexed(column));
+            let own = if is_known { of_test(test) } else { Wanted::Anything };
+            // It may be in `_rest` too, which is indexed, under either spelling.
+            let rests = if place.name == *field { 1 } else { 2 };
+            Wanted::any(std::iter::once(own).chain((0..rests).map(|_| of_test(test))))
+        }
+    }
 }
 
 fn of_expr(schema: &Schema, expr: &Expr) -> Wanted {

@@ -2,7 +2,7 @@
 //! structs, JSON text or `_rest`.
 
 use arrow::datatypes::{DataType, Field};
-use base::{Explain as _, Place};
+use base::{Explain as _, Place, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -10,7 +10,9 @@ use super::{Tables, ids, int, object, text, texts};
 use crate::{
     query::{
         Rows, TimeRange, json as reader,
+        plan::condition,
         search::{self, eval},
+        wanted::{wanted, wanted_of},
     },
     schema,
 };
@@ -155,6 +157,33 @@ async fn lake(events: Vec<Value>) -> (Vec<Value>, Tables) {
     (plain, tables)
 }
 
+/// Two tables of larger files, all of one day; several events happen at the same time. The events in the
+/// order in which a search shows them: the newest first, then by table and id.
+async fn large(events: Vec<Value>) -> (Vec<Value>, Tables) {
+    let mut files: [[Vec<Value>; 2]; 2] = Default::default();
+    let mut plain = Vec::new();
+    for (number, mut event) in events.into_iter().enumerate() {
+        let (table, set) = (number % 2, number / 2 % 2);
+        event["time"] = json!(format!("2026-11-01T00:00:{:02}Z", number / 3));
+        event["event_id"] = json!(format!("id{:03}", number * 37 % 1000));
+        files[table][set].push(event.clone());
+        plain.push((table, event));
+    }
+    plain.sort_by_key(|(table, event)| {
+        let text = |name: &str| event[name].as_str().unwrap().to_owned();
+        (std::cmp::Reverse(text("time")), *table, text("event_id"))
+    });
+    let mut tables = Tables::default();
+    for (name, files) in ["one", "two"].into_iter().zip(files) {
+        let files = columns().into_iter().zip(files).filter(|(_, events)| !events.is_empty());
+        let files: Vec<_> = files.collect();
+        if !files.is_empty() {
+            tables.add(name, &files).await;
+        }
+    }
+    (plain.into_iter().map(|(_, event)| event).collect(), tables)
+}
+
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -211,6 +240,52 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+
+    #[test]
+    fn search_finds_the_newest_in_files_of_many_rows(
+        events in prop::collection::vec(event(), 1..60),
+        lines in prop::collection::vec(line(), 4),
+        limit in 1_usize..30,
+        from in prop::option::of(0_u8..20),
+        to in prop::option::of(0_u8..20),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let (plain, tables) = large(events).await;
+            let engine = tables.engine();
+            let time = |second: u8| Timestamp::parse(&format!("2026-11-01T00:00:{second:02}Z"));
+            let Ok(range) = TimeRange::new(from.and_then(time), to.and_then(time)) else {
+                return Ok(());
+            };
+            for line in lines.iter().map(String::as_str).chain([""]) {
+                let node = search::parse(line).expect("the generator writes valid lines").condition;
+                let is_found = |event: &&Value| {
+                    let time = Timestamp::parse(event["time"].as_str().unwrap()).unwrap();
+                    let is_in = range.from.is_none_or(|from| time >= from)
+                        && range.to.is_none_or(|to| time < to);
+                    let text = event.to_string();
+                    is_in && eval::matches(&node, &reader::parse_object(&text).expect("an object"))
+                };
+                let expected = plain.iter().filter(is_found).take(limit);
+                let expected: Vec<&str> =
+                    expected.map(|event| event["event_id"].as_str().unwrap()).collect();
+                let found = engine.search(line, &range, Some(limit)).await.unwrap();
+                prop_assert_eq!(ids(&found), expected, "{}", line);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_index_is_asked_for_what_a_plan_would_ask(line in line()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (_, tables) = runtime.block_on(large(vec![json!({"t": "abc"}), json!({}), json!({})]));
+        let node = search::parse(&line).expect("the generator writes valid lines").condition;
+        for table in tables.0.values() {
+            let planned: Vec<_> = condition(table, &node).into_iter().collect();
+            prop_assert_eq!(wanted_of(table, &node), wanted(&table.schema, &planned), "{}", line);
+        }
     }
 
     #[test]
