@@ -19,6 +19,10 @@ pub(crate) struct RetentionSettings {
     /// left out.
     #[serde(default)]
     cold_days: Option<u32>,
+    /// For how many days records that could not be decoded wait in the quarantine, by the day they were put
+    /// there; for ever if it is left out.
+    #[serde(default)]
+    quarantine_days: Option<u32>,
     /// What goes for some tables and log sources, by name.
     #[serde(default)]
     tables: BTreeMap<String, KeepSettings>,
@@ -38,6 +42,16 @@ struct KeepSettings {
     /// For how many days its bytes as received are kept.
     #[serde(default)]
     cold_days: Option<u32>,
+    /// For how many days its records wait in the quarantine.
+    #[serde(default)]
+    quarantine_days: Option<u32>,
+}
+
+impl KeepSettings {
+    const fn keep(&self) -> Keep {
+        let Self { warm_days, cold_days, quarantine_days } = *self;
+        Keep { warm_days, cold_days, quarantine_days }
+    }
 }
 
 impl RetentionSettings {
@@ -47,22 +61,25 @@ impl RetentionSettings {
         if self.grace_hours.is_some_and(|hours| hours == 0 || hours > hours_max) {
             return Some(("`grace_hours` is not 1 to 168".into(), "choose 24 if in doubt"));
         }
-        let all = [self.warm_days, self.cold_days].into_iter();
-        let some = self.tables.values().flat_map(|keep| [keep.warm_days, keep.cold_days]);
-        let is_zero = all.chain(some).any(|days| days == Some(0));
+        let days = |keep: Keep| [keep.warm_days, keep.cold_days, keep.quarantine_days];
+        let some = self.tables.values().map(KeepSettings::keep);
+        let is_zero = some.chain([self.all()]).flat_map(days).any(|days| days == Some(0));
         is_zero.then(|| {
             let help = "write how many days are kept, or leave it out to keep all";
-            ("`warm_days` and `cold_days` can't be 0".into(), help)
+            ("`warm_days`, `cold_days` and `quarantine_days` can't be 0".into(), help)
         })
+    }
+
+    const fn all(&self) -> Keep {
+        let (warm_days, cold_days) = (self.warm_days, self.cold_days);
+        Keep { warm_days, cold_days, quarantine_days: self.quarantine_days }
     }
 
     pub(crate) fn retention(&self) -> Retention {
         let defaults = Retention::default();
-        let keep = |(name, keep): (&String, &KeepSettings)| {
-            (name.clone(), Keep { warm_days: keep.warm_days, cold_days: keep.cold_days })
-        };
+        let keep = |(name, keep): (&String, &KeepSettings)| (name.clone(), keep.keep());
         Retention {
-            all: Keep { warm_days: self.warm_days, cold_days: self.cold_days },
+            all: self.all(),
             some: self.tables.iter().map(keep).collect(),
             exempt: vec![serve::ALERTS_TABLE.into(), serve::MATCHES_TABLE.into()],
             grace: self

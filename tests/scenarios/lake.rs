@@ -158,7 +158,12 @@ fn retention_drops_what_the_settings_say() {
     let wrong = wrong.run(&["lake", "retain"]);
     assert_eq!(wrong.status.code(), Some(3));
     let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(said.starts_with("error[DAB0103]: `warm_days` and `cold_days` can't be 0\n"), "{said}");
+    assert!(
+        said.starts_with(
+            "error[DAB0103]: `warm_days`, `cold_days` and `quarantine_days` can't be 0\n"
+        ),
+        "{said}"
+    );
 }
 
 pub(crate) fn cold_objects(project: &Project) -> Vec<PathBuf> {

@@ -260,6 +260,66 @@ fn dropped_days_come_back_only_if_asked_for() {
     assert_eq!(findings(&project), [""; 0]);
 }
 
+/// The objects of the quarantine.
+fn quarantine_objects(project: &Project) -> Vec<PathBuf> {
+    let folder = project.path().join("lake/quarantine/plain");
+    fs::read_dir(folder).map_or(Vec::new(), |found| found.map(|it| it.unwrap().path()).collect())
+}
+
+#[test]
+fn what_retention_drops_from_the_quarantine_is_not_lost() {
+    let project = grown();
+    let config = fs::read_to_string(project.path().join("dab.yaml")).unwrap();
+    let config = format!("{config}\nretention: {{quarantine_days: 1}}\n");
+    project.write("dab.yaml", config.as_bytes());
+    assert_eq!(project.ok(&["lake", "retain"]), "nothing is too old, or unused\n");
+    // As it is when the days have passed.
+    let objects = quarantine_objects(&project);
+    assert_eq!(objects.len(), 3);
+    for path in &objects {
+        let mut record: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        record["time"] = "2026-01-01T08:00:00Z".into();
+        fs::write(path, format!("{record}\n")).unwrap();
+    }
+    let would = project.json(&["lake", "retain", "--dry-run"]);
+    assert_eq!(quarantine_objects(&project).len(), 3, "a dry run changes nothing");
+    assert_eq!(project.json(&["lake", "retain"]), would);
+    assert_eq!(
+        (&would[0]["tier"], &would[0]["files"], &would[0]["rows"], &would[0]["first_day"]),
+        (&"quarantine".into(), &3.into(), &3.into(), &"2026-01-01".into())
+    );
+    assert_eq!((quarantine_objects(&project).len(), project.quarantined().len()), (0, 0));
+    assert_eq!(findings(&project), [""; 0], "what was dropped is not missing");
+    let table = &reconcile(&project).1[0];
+    assert_eq!((&table["quarantined"], &table["quarantine_dropped"]), (&3.into(), &3.into()));
+
+    // Nor is it taken for rows that are missing.
+    let (code, done) = replay(&project, &[]);
+    assert_eq!((code, counts(&done)), (Some(0), [603, 600, 0, 0, 3, 0, 0]), "{done}");
+    assert_eq!(project.rows("plain"), 600);
+    assert_eq!(findings(&project), [""; 0]);
+}
+
+#[test]
+fn raw_bytes_that_retention_dropped_are_not_lost() {
+    let project = grown();
+    fs::remove_dir_all(project.path().join("lake/cold")).unwrap();
+    assert_eq!(findings(&project).len(), 3, "they are missing");
+    // As retention leaves it when the days have passed.
+    let note = b"{\"version\":1,\"log_source\":\"plain\",\"before\":\"2999-01-01\"}";
+    project.write("lake/upkeep/cold/plain.json", note);
+    assert_eq!(findings(&project), [""; 0]);
+    let table = &reconcile(&project).1[0];
+    assert_eq!((&table["cold"], &table["cold_dropped"]), (&0.into(), &table["bytes"]), "{table}");
+    let (code, done) = replay(&project, &[]);
+    assert_eq!((code, counts(&done)[6], &done["raw_dropped"]), (Some(0), 0, &3.into()), "{done}");
+    let shown = project.run(&["lake", "replay"]);
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    let expected = "3 batches stay as they are: retention has dropped their raw bytes\n";
+    assert!(said.ends_with(expected), "{said}");
+    assert_eq!(project.rows("plain"), 600);
+}
+
 #[test]
 fn bodies_in_every_form_and_rows_below_a_header_are_replayed() {
     let project = http::project();

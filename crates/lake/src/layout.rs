@@ -11,6 +11,7 @@
 //! correlations/<n>.json                             what correlations remember, up to entry n of their journal
 //! upkeep/cold/<log source>.json                     up to which day retention has dropped its raw bytes
 //! upkeep/warm/<table>.json                          up to which day it has dropped its rows
+//! upkeep/quarantine/<log source>/<source>-<n>.json  which records it has dropped from the quarantine
 //! state/                                            small state: deduplication, outbox, that journal
 //! ```
 
@@ -77,6 +78,12 @@ pub fn cold_dropped(log_source: &str) -> String {
 #[must_use]
 pub fn warm_dropped(table: &str) -> String {
     format!("upkeep/warm/{table}.json")
+}
+
+/// The key of the note that says which records retention has dropped from an object of the quarantine.
+#[must_use]
+pub fn quarantine_dropped(key: &str) -> String {
+    format!("upkeep/{}.json", key.strip_suffix(".ndjson").unwrap_or(key))
 }
 
 /// The day of an object of raw bytes.

@@ -5,7 +5,7 @@
 //! - its record is there, and says as many records as rows and quarantined records;
 //! - its rows are in their table, each once: the ids of the table's rows are read, and those that fall
 //!   into the batch's spans are counted and summed up;
-//! - its quarantined records are in the quarantine, or were replayed;
+//! - its quarantined records are in the quarantine, or were replayed, or retention dropped them;
 //! - its raw bytes are in the cold tier; if asked for, they are unpacked and counted.
 //!
 //! Promises: it may run beside writers and upkeep, and its memory depends on how many objects a
@@ -31,7 +31,7 @@ use crate::{
     batch::Manifest,
     check::{Finding, last_committed},
     layout,
-    retain::DroppedBefore,
+    retain::{DroppedBefore, quarantine_dropped},
 };
 
 /// Which batches: those that were written at `from` or later, and before `to`.
@@ -74,6 +74,8 @@ pub struct TableReconciled {
     pub found: u64,
     /// How many it no longer has because retention dropped their days.
     pub dropped: u64,
+    /// How many records are no longer in the quarantine because retention dropped them.
+    pub quarantine_dropped: u64,
     /// How many batches are of an earlier dab that did not write down where their records were: their rows
     /// are not counted.
     pub unproven: u64,
@@ -81,6 +83,8 @@ pub struct TableReconciled {
     pub bytes: u64,
     /// How many of them are in the cold tier, whole objects counted.
     pub cold: u64,
+    /// How many of them are no longer there because retention dropped their days.
+    pub cold_dropped: u64,
 }
 
 /// What was reconciled.
@@ -284,7 +288,15 @@ impl Work<'_> {
         // A record that was just replayed may be in both.
         let is_of = |id: &&String| EventId::parse(id).is_some_and(|id| rows::is_of(manifest, id));
         there.extend(replayed.iter().filter(is_of).map(String::as_str));
-        let found = there.len() as u64;
+        let mut found = there.len() as u64;
+        if found < manifest.quarantined {
+            let dropped = quarantine_dropped(self.lake, manifest).await?;
+            let dropped: HashSet<&String> =
+                dropped.iter().filter(|id| !there.contains(id.as_str())).collect();
+            let table = self.tables.entry(manifest.table.clone()).or_default();
+            table.quarantine_dropped += dropped.len() as u64;
+            found += dropped.len() as u64;
+        }
         if found != manifest.quarantined {
             let ledger = manifest.quarantined;
             self.found(Finding::Quarantine { origin, number, found, ledger, address });
@@ -303,6 +315,8 @@ impl Work<'_> {
             Ok(_) => None,
             Err(object_store::Error::NotFound { .. }) => {
                 if self.is_cold_dropped(manifest).await? {
+                    let table = self.tables.entry(manifest.table.clone()).or_default();
+                    table.cold_dropped += manifest.bytes;
                     return Ok(());
                 }
                 Some("are missing".to_owned())

@@ -6,9 +6,12 @@
 //! writer has put but not yet committed is left alone. Which days were dropped is written
 //! down before the first of them goes, for [`crate::check`] and [`crate::reconcile`].
 //!
-//! What it does not do: touch the ledger, the quarantine or the state.
+//! What it does not do: touch the ledger or the state.
 
 mod parts;
+mod quarantine;
+
+pub use quarantine::quarantine_dropped;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -48,6 +51,8 @@ pub struct Keep {
     pub warm_days: Option<u32>,
     /// Raw bytes, by the day they came in.
     pub cold_days: Option<u32>,
+    /// Records of the quarantine, by the day they were put there.
+    pub quarantine_days: Option<u32>,
 }
 
 /// Where something was stored.
@@ -58,6 +63,8 @@ pub enum Tier {
     Warm,
     /// The bytes as received.
     Cold,
+    /// Records that could not be decoded.
+    Quarantine,
     /// Files that are part of nothing.
     Unused,
 }
@@ -69,6 +76,7 @@ impl Tier {
         match self {
             Self::Warm => "warm",
             Self::Cold => "cold",
+            Self::Quarantine => "quarantine",
             Self::Unused => "unused",
         }
     }
@@ -127,6 +135,7 @@ impl Retention {
         Keep {
             warm_days: own.warm_days.or(all.warm_days),
             cold_days: own.cold_days.or(all.cold_days),
+            quarantine_days: own.quarantine_days.or(all.quarantine_days),
         }
     }
 }
@@ -158,6 +167,12 @@ pub async fn retain(
     for name in lake.folders(layout::COLD).await? {
         if let Some(days) = retention.of(&name).cold_days {
             dropped.push(drop_cold(lake, &name, first_kept(lake.now(), days), dry_run).await?);
+        }
+    }
+    for name in lake.folders(layout::QUARANTINE).await? {
+        if let Some(days) = retention.of(&name).quarantine_days {
+            let before = first_kept(lake.now(), days);
+            dropped.push(quarantine::drop_records(lake, &name, before, dry_run).await?);
         }
     }
     if let Some(folder) = lake.folder() {
@@ -285,6 +300,15 @@ pub async fn warm_dropped_before(lake: &Lake, table: &str) -> Result<Option<Day>
     DroppedBefore::read(lake, &layout::warm_dropped(table)).await
 }
 
+/// The first day of a log source's raw bytes that no retention has dropped; `None` if none ever dropped any.
+///
+/// # Errors
+///
+/// As [`warm_dropped_before`].
+pub async fn cold_dropped_before(lake: &Lake, log_source: &str) -> Result<Option<Day>, LakeError> {
+    DroppedBefore::read(lake, &layout::cold_dropped(log_source)).await
+}
+
 /// The version of [`DroppedBefore`]'s form that is written.
 const DROPPED_VERSION: u32 = 1;
 
@@ -347,7 +371,7 @@ mod tests {
 
     #[test]
     fn rules_of_ones_own_come_first() {
-        let keep = |warm_days, cold_days| Keep { warm_days, cold_days };
+        let keep = |warm_days, cold_days| Keep { warm_days, cold_days, quarantine_days: cold_days };
         let retention = Retention {
             all: keep(Some(365), Some(30)),
             some: BTreeMap::from([

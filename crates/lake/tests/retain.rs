@@ -7,7 +7,7 @@ mod fixture;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use base::{Day, Timestamp};
+use base::{Day, Quarantined, Report, Timestamp};
 use dab_lake::{
     Lake, LakeError,
     compact::{CompactOptions, compact},
@@ -25,7 +25,7 @@ fn keep_from(lake: &Lake, first: &str) -> Option<u32> {
 }
 
 fn warm(lake: &Lake, first: &str) -> Retention {
-    let all = Keep { warm_days: keep_from(lake, first), cold_days: None };
+    let all = Keep { warm_days: keep_from(lake, first), ..Keep::default() };
     Retention { all, ..Retention::default() }
 }
 
@@ -120,7 +120,7 @@ async fn cold_bytes_go_by_the_day_they_came_in() {
         lake.put(&key, "bytes".into()).await.unwrap();
         keys.push(key);
     }
-    let cold = |first| Keep { warm_days: None, cold_days: keep_from(&lake, first) };
+    let cold = |first| Keep { cold_days: keep_from(&lake, first), ..Keep::default() };
     let some = BTreeMap::from([("nginx".to_owned(), cold("2026-11-19"))]);
     let retention = Retention { all: cold("2026-11-21"), some, ..Retention::default() };
     let dropped = done(&lake, &retention).await;
@@ -134,6 +134,73 @@ async fn cold_bytes_go_by_the_day_they_came_in() {
     assert_eq!(left, [false, true, true, false]);
     let note = lake.get("upkeep/cold/okta.json").await.unwrap().unwrap();
     assert_eq!(&note[..], br#"{"version":1,"log_source":"okta","before":"2026-11-21"}"#);
+}
+
+fn quarantined(id: &str, time: &str, spill: Option<String>) -> Quarantined {
+    let problem = Report {
+        code: "DAB0301".into(),
+        message: "no JSON".into(),
+        place: None,
+        causes: Vec::new(),
+        help: None,
+    };
+    Quarantined {
+        id: id.to_owned(),
+        time: Timestamp::parse(time).unwrap(),
+        log_source: "okta".into(),
+        object: "file:a".into(),
+        offset: 0,
+        length: 1,
+        header: None,
+        problem,
+        bytes: b"x".to_vec(),
+        spill,
+    }
+}
+
+#[tokio::test]
+async fn the_quarantine_goes_by_the_day_its_records_were_put_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    let spill = layout::spill("okta", "b-0");
+    lake.put(&spill, "whole".into()).await.unwrap();
+    let records = [
+        ("okta", 1, vec![quarantined("a-0", "2026-11-20T08:00:00Z", None)]),
+        // One of them is younger: all stay.
+        (
+            "okta",
+            2,
+            vec![
+                quarantined("b-0", "2026-11-20T23:59:59Z", Some(spill.clone())),
+                quarantined("b-1", "2026-11-21T00:00:00Z", None),
+            ],
+        ),
+        ("nginx", 1, vec![quarantined("c-0", "2026-11-20T08:00:00Z", None)]),
+    ];
+    for (log_source, number, records) in &records {
+        let key = layout::quarantine(log_source, "s", *number);
+        lake.replace_quarantined(&key, records).await.unwrap();
+    }
+    let keep = Keep { quarantine_days: keep_from(&lake, "2026-11-21"), ..Keep::default() };
+    let for_ever = Keep { quarantine_days: Some(100_000), ..Keep::default() };
+    let some = BTreeMap::from([("nginx".to_owned(), for_ever)]);
+    let retention = Retention { all: keep, some, ..Retention::default() };
+    let dropped = done(&lake, &retention).await;
+    let [one] = dropped.as_slice() else { panic!("{dropped:?}") };
+    assert_eq!((one.tier, one.name.as_str(), one.rows), (Tier::Quarantine, "okta", Some(1)));
+    assert_eq!((one.first_day, one.last_day), (Day::parse("2026-11-20"), Day::parse("2026-11-20")));
+    let mut left = Vec::new();
+    for (log_source, number, _) in &records {
+        let key = layout::quarantine(log_source, "s", *number);
+        left.push(lake.quarantined(&key).await.unwrap().len());
+    }
+    assert_eq!(left, [0, 2, 1]);
+    assert!(lake.get(&spill).await.unwrap().is_some(), "a record that is left names it");
+    let note = lake.get("upkeep/quarantine/okta/s-000000000001.json").await.unwrap().unwrap();
+    assert_eq!(&note[..], br#"{"version":1,"ids":["a-0"]}"#);
+    assert_eq!(done(&lake, &retention).await, [], "there is nothing more to drop");
+    let none = retain(&lake, &Retention::default(), false).await.unwrap();
+    assert_eq!(none, [], "nothing goes that is not asked for");
 }
 
 /// Retention drops a day while late events for it arrive, again and again.

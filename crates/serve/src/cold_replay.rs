@@ -30,7 +30,7 @@ use lake::{
     batch::Manifest,
     exchange::{exchange, known},
     reconcile::{Written, committed_in, replayed_ids},
-    retain::warm_dropped_before,
+    retain::{quarantine_dropped, warm_dropped_before},
     schema::{declared_fields, with_declared},
     table::Table,
     write::TableWriter,
@@ -38,7 +38,7 @@ use lake::{
 
 use self::{
     make::{Made, Maker},
-    reader::{Part, Reader, Spans, range},
+    reader::{Left, Part, Reader, Spans, range},
 };
 use crate::{
     ServeError,
@@ -79,10 +79,13 @@ pub struct ColdReplayed {
     pub restored: u64,
     /// How many rows stay as they are, as their records can't be decoded now.
     pub kept: u64,
-    /// How many records are in the quarantine, or came out of it, and are left alone.
+    /// How many records are in the quarantine, came out of it, or were dropped from it by retention: they are
+    /// left alone.
     pub quarantined: u64,
     /// How many records are of days that retention has dropped.
     pub dropped: u64,
+    /// How many batches were left alone as retention has dropped their raw bytes.
+    pub raw_dropped: u64,
     /// How many batches were left alone as their raw bytes are no longer there, or are cut into other
     /// records now.
     pub left: u64,
@@ -223,7 +226,8 @@ impl Work<'_> {
             self.done.records += manifest.records;
             match self.reader.part(&manifest).await? {
                 Ok(part) => parts.push(part),
-                Err(problem) => self.leave(problem),
+                Err(Left::Dropped) => self.done.raw_dropped += 1,
+                Err(Left::Problem(problem)) => self.leave(problem),
             }
         }
         for _ in 0..ATTEMPTS_MAX {
@@ -299,7 +303,8 @@ impl Work<'_> {
         Ok(true)
     }
 
-    /// The records that are left to the quarantine: those that are in it, and those that came out of it.
+    /// The records that are left to the quarantine: those that are in it, those that came out of it, and
+    /// those that retention has dropped from it.
     async fn aside(
         &mut self,
         parts: &[Part],
@@ -309,6 +314,10 @@ impl Work<'_> {
         for part in parts {
             let Some(key) = &part.manifest.quarantine else { continue };
             let waiting = self.lake.quarantined(key).await?;
+            if (waiting.len() as u64) < part.manifest.quarantined {
+                let dropped = quarantine_dropped(self.lake, &part.manifest).await?;
+                aside.extend(dropped.iter().filter_map(|id| EventId::parse(id)));
+            }
             aside.extend(waiting.iter().filter_map(|record| EventId::parse(&record.id)));
         }
         let name = &self.decoder.log_source().name;

@@ -220,8 +220,8 @@ impl Explain for ServeError {
             }
             Self::Unhealthy { .. } => "its alert says what to do; `dab status` has the figures".into(),
             Self::RawBytesGone { .. } => {
-                "its rows stay as they are; restore the object from a backup if one is missing that \
-                 retention has not dropped"
+                "its rows stay as they are; restore the object from a backup: it was not retention that \
+                 dropped it"
                     .into()
             }
             Self::OtherRecords { .. } => {

@@ -63,6 +63,8 @@ fn text(done: &Reconciled, output: Output) {
             table.dropped.to_string(),
             table.bytes.to_string(),
             table.cold.to_string(),
+            table.cold_dropped.to_string(),
+            table.quarantine_dropped.to_string(),
         ]
     };
     let header = [
@@ -75,6 +77,8 @@ fn text(done: &Reconciled, output: Output) {
         "rows dropped",
         "raw bytes",
         "in cold",
+        "cold dropped",
+        "quarantine dropped",
     ];
     output::rows(header, &done.tables.iter().map(row).collect::<Vec<_>>(), output);
     for report in reports(done) {

@@ -8,7 +8,7 @@ use serve::{ColdReplay, ColdReplayed, replay_cold};
 use crate::{
     command::fault_point,
     host::process::{Host, tell_problems},
-    output::{self, Output},
+    output::{self, Output, count},
 };
 
 #[derive(Debug, clap::Args)]
@@ -71,6 +71,7 @@ fn show(done: &[ColdReplayed], dry_run: bool, output: Output) {
             one.quarantined.to_string(),
             one.dropped.to_string(),
             one.left.to_string(),
+            one.raw_dropped.to_string(),
         ]
     };
     let header = [
@@ -83,8 +84,16 @@ fn show(done: &[ColdReplayed], dry_run: bool, output: Output) {
         "quarantined",
         "dropped",
         "batches left",
+        "batches dropped",
     ];
     output::rows(header, &done.iter().map(row).collect::<Vec<_>>(), output);
+    let dropped: u64 = done.iter().map(|one| one.raw_dropped).sum();
+    if dropped > 0 {
+        let batches = count(dropped);
+        output::error_line(&format!(
+            "{batches} batches stay as they are: retention has dropped their raw bytes"
+        ));
+    }
     for one in done {
         if let Some(report) = &one.first_problem {
             let name = &one.log_source;

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use lake::{
     Lake, LakeError,
     batch::{Manifest, Span},
+    layout,
+    retain::cold_dropped_before,
 };
 
 use crate::ServeError;
@@ -54,8 +56,24 @@ impl Spans {
     }
 }
 
-/// A batch with its raw bytes; `None` if they are gone.
-type Held = Option<Arc<(Manifest, Bytes)>>;
+/// Why a batch is left as it is.
+pub(super) enum Left {
+    /// Retention has dropped its raw bytes.
+    Dropped,
+    /// Something is wrong.
+    Problem(ServeError),
+}
+
+/// Why raw bytes are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// Retention has dropped their day.
+    Dropped,
+    Missing,
+}
+
+/// A batch with its raw bytes.
+type Held = Result<Arc<(Manifest, Bytes)>, Gone>;
 
 /// The raw bytes of a source's batches.
 pub(super) struct Reader {
@@ -73,17 +91,18 @@ impl Reader {
     pub(super) async fn part(
         &mut self,
         manifest: &Manifest,
-    ) -> Result<Result<Part, ServeError>, LakeError> {
+    ) -> Result<Result<Part, Left>, LakeError> {
         let mut bytes = Vec::with_capacity(manifest.spans.len());
         for span in &manifest.spans {
             match self.span(manifest.number, span).await? {
-                Some(found) => bytes.push(found),
-                None => {
-                    return Ok(Err(ServeError::RawBytesGone {
+                Ok(found) => bytes.push(found),
+                Err(Gone::Dropped) => return Ok(Err(Left::Dropped)),
+                Err(Gone::Missing) => {
+                    return Ok(Err(Left::Problem(ServeError::RawBytesGone {
                         source_name: self.source.clone(),
                         number: manifest.number,
                         object: span.object.clone(),
-                    }));
+                    })));
                 }
             }
         }
@@ -92,14 +111,17 @@ impl Reader {
 
     /// The bytes of a span, which came in with its batch or the ones before. They are put together from
     /// their end.
-    async fn span(&mut self, number: u64, span: &Span) -> Result<Option<Vec<u8>>, LakeError> {
+    async fn span(&mut self, number: u64, span: &Span) -> Result<Result<Vec<u8>, Gone>, LakeError> {
         let mut pieces = Vec::new();
         let mut end = span.to;
         for back in 0..limits::REPLAY_BATCHES_BACK_MAX.min(number) {
             if end <= span.from {
                 break;
             }
-            let Some(batch) = self.batch(number - back).await? else { return Ok(None) };
+            let batch = match self.batch(number - back).await? {
+                Ok(batch) => batch,
+                Err(gone) => return Ok(Err(gone)),
+            };
             let (manifest, bytes) = &*batch;
             while let Some(piece) = piece(manifest, bytes, span, end) {
                 end = end.saturating_sub(piece.len() as u64);
@@ -110,9 +132,9 @@ impl Reader {
             }
         }
         if end > span.from {
-            return Ok(None);
+            return Ok(Err(Gone::Missing));
         }
-        Ok(Some(pieces.iter().rev().flat_map(|piece| piece.iter().copied()).collect()))
+        Ok(Ok(pieces.iter().rev().flat_map(|piece| piece.iter().copied()).collect()))
     }
 
     async fn batch(&mut self, number: u64) -> Result<Held, LakeError> {
@@ -120,8 +142,15 @@ impl Reader {
             return Ok(held.clone());
         }
         let manifest = self.lake.manifest(&self.source, number).await?;
-        let bytes = self.lake.raw_bytes(&manifest).await?;
-        let batch = bytes.map(|bytes| Arc::new((manifest, bytes)));
+        let batch = match self.lake.raw_bytes(&manifest).await? {
+            Some(bytes) => Ok(Arc::new((manifest, bytes))),
+            None => {
+                let before = cold_dropped_before(&self.lake, &manifest.log_source).await?;
+                let day = manifest.cold.and_then(|cold| layout::day_of_cold(&cold.key));
+                let is_dropped = before.zip(day).is_some_and(|(before, day)| day < before);
+                Err(if is_dropped { Gone::Dropped } else { Gone::Missing })
+            }
+        };
         if self.held.len() >= BATCHES_HELD {
             self.held.pop_front();
         }

@@ -13,7 +13,7 @@ impl Building {
 }
 
 fn maintenance(small_files_max: usize, warm_days: Option<u32>) -> Maintenance {
-    let all = Keep { warm_days, cold_days: None };
+    let all = Keep { warm_days, ..Keep::default() };
     let exempt = vec![ALERTS_TABLE.into(), MATCHES_TABLE.into()];
     let retention = Retention { all, exempt, ..Retention::default() };
     Maintenance { look_every: Duration::from_secs(1), small_files_max, retention }
