@@ -340,6 +340,15 @@ fn what_is_stored_is_counted_and_priced() {
     assert!(count("bytes_written") > 0 && count("bytes_read") > 0, "{requests}");
     assert_eq!(count("errors"), 0, "{requests}");
     assert_eq!(requests.as_object().unwrap().len(), 1, "the source is a folder: {requests}");
+    // Those of all processes that write to the lake.
+    let mut other = fs::read_to_string(project.path().join("lake/status.json")).unwrap();
+    other.insert_str(1, "\"writer\":\"b\",");
+    project.write("lake/status/b.json", other.as_bytes());
+    let both = &project.json(&args)[1]["requests"]["lake"];
+    assert_eq!(both["writes"].as_u64(), Some(2 * count("writes")), "{both}");
+    let said = project.run(&args).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("read, by `dab run` as `b` from "));
+    fs::remove_file(project.path().join("lake/status/b.json")).unwrap();
     let text = project.ok(&args);
     let (head, rest) = text.split_once('\n').unwrap();
     assert_eq!(

@@ -45,6 +45,22 @@ pub struct Requests {
     pub bytes_read: u64,
 }
 
+impl Requests {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            writes: self.writes.saturating_add(other.writes),
+            reads: self.reads.saturating_add(other.reads),
+            lists: self.lists.saturating_add(other.lists),
+            deletes: self.deletes.saturating_add(other.deletes),
+            errors: self.errors.saturating_add(other.errors),
+            bytes_written: self.bytes_written.saturating_add(other.bytes_written),
+            bytes_read: self.bytes_read.saturating_add(other.bytes_read),
+        }
+    }
+}
+
 /// The requests to a store so far.
 #[derive(Debug, Default)]
 pub struct RequestCounts {

@@ -1,10 +1,14 @@
 //! `dab lake stats`: what came in, what it takes, what it costs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use base::{Problem, limits};
 use lake::{
     LakeError,
+    counted::Requests,
     stats::{Prices, TableStats, stats},
 };
 use serve::Status;
@@ -25,11 +29,12 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
     let prices = args.prices.as_deref().map(read).transpose()?;
     let lake = query::lake(config)?;
     let all = stats(&lake).await?;
-    let status = Status::read(&lake).await?.unwrap_or_default();
+    let processes = Status::read_all(&lake).await?;
     if output == Output::Json {
+        let requests = sum(&processes);
         for (at, stats) in all.iter().enumerate() {
-            let status = (at + 1 == all.len()).then_some(&status);
-            output::line(&json(stats, prices.as_ref(), status));
+            let requests = (at + 1 == all.len()).then_some(&requests);
+            output::line(&json(stats, prices.as_ref(), requests));
         }
         return Ok(crate::FINE);
     }
@@ -51,7 +56,7 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
         "a GB year",
     ];
     output::rows(header, &rows, output);
-    tell_requests(&status);
+    processes.iter().for_each(tell_requests);
     if let Some(prices) = prices {
         output::error_line(&format!(
             "{} for storage alone, as of {} ({})",
@@ -61,12 +66,23 @@ pub(crate) async fn run(args: &Args, config: &Path, output: Output) -> Result<u8
     Ok(crate::FINE)
 }
 
-/// What the last `dab run` asked of its stores.
+/// What all processes that write to the lake asked of their stores, each since it last began.
+fn sum(processes: &[Status]) -> BTreeMap<String, Requests> {
+    let mut sum = BTreeMap::new();
+    for (store, requests) in processes.iter().flat_map(|status| &status.requests) {
+        let all: &mut Requests = sum.entry(store.clone()).or_default();
+        *all = all.plus(requests);
+    }
+    sum
+}
+
+/// What a `dab run` asked of its stores.
 fn tell_requests(status: &Status) {
+    let writer = status.writer.as_ref().map_or_else(String::new, |name| format!(" as `{name}`"));
     for (store, requests) in &status.requests {
         output::error_line(&format!(
             "{store}: {} writes, {} reads, {} listings, {} removals, {} failed; {} bytes written, {} \
-             read, by `dab run` from {} to {}",
+             read, by `dab run`{writer} from {} to {}",
             requests.writes,
             requests.reads,
             requests.lists,
@@ -102,16 +118,18 @@ fn row(stats: &TableStats, prices: Option<&Prices>) -> [String; 14] {
     ]
 }
 
-/// `status`: of the last `dab run`, for the sum.
-fn json(stats: &TableStats, prices: Option<&Prices>, status: Option<&Status>) -> String {
+/// `requests`: to all stores, for the sum of all tables.
+fn json(
+    stats: &TableStats,
+    prices: Option<&Prices>,
+    requests: Option<&BTreeMap<String, Requests>>,
+) -> String {
     let mut line = serde_json::to_value(stats).unwrap_or_default();
     if let Some(line) = line.as_object_mut() {
         line.insert("warm_ratio".to_owned(), stats.warm_ratio().into());
         line.insert("index_ratio".to_owned(), stats.index_ratio().into());
         line.insert("cold_ratio".to_owned(), stats.cold_ratio().into());
-        if let Some(requests) =
-            status.and_then(|status| serde_json::to_value(&status.requests).ok())
-        {
+        if let Some(requests) = requests.and_then(|requests| serde_json::to_value(requests).ok()) {
             line.insert("requests".to_owned(), requests);
         }
         if let Some(prices) = prices {
