@@ -1,33 +1,7 @@
-//! Whatever the text, reading a log source answers with a decoder that works or with mistakes that
-//! have places.
+//! libFuzzer's binary of `dab_fuzz::log_source`.
+//!
+//! `cargo +nightly fuzz run log_source` from the repository's root.
 
 #![no_main]
 
-use dab_base::{Explain as _, ObjectHash, Place, Timestamp};
-use dab_decode::{At, Decoder, LogSource};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| {
-    match LogSource::parse("fuzz.yml", text) {
-        Err(mistakes) => {
-            assert!(!mistakes.is_empty());
-            for mistake in mistakes {
-                let Some(Place::File { line, column, .. }) = mistake.place() else { panic!() };
-                assert!(line > 0 && column > 0);
-            }
-        }
-        Ok(source) => {
-            let decoder = Decoder::new(source).expect("what was read compiles");
-            let at = At {
-                object: "fuzz",
-                object_hash: ObjectHash::of(&["fuzz"]),
-                offset: 0,
-                ingest_time: Timestamp::from_seconds(1_795_507_200),
-                header: None,
-            };
-            // Events or rejects, never a panic.
-            let _ = decoder.decode(text.as_bytes(), &at);
-            let _ = decoder.decode(br#"{"a":[{"b":"1"}],"t":"2026-11-24T08:00:00Z"}"#, &at);
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| dab_fuzz::log_source(input));

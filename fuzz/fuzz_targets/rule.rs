@@ -1,50 +1,7 @@
-//! Whatever the bytes of a rule's file: it is read without a panic, and both matchers, the indexed
-//! and the plain one, find the same.
+//! libFuzzer's binary of `dab_fuzz::rule`.
 //!
 //! `cargo +nightly fuzz run rule` from the repository's root.
 
 #![no_main]
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
-
-use dab_base::{Event, EventId, Explain as _, Object, ObjectHash, Origin, Timestamp, Value};
-use dab_detect::{Definitions, Engine, FullScan, Matcher, RuleSet, load_documents};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|text: &str| {
-    let mut documents = Vec::new();
-    for document in load_documents("fuzz.yml", text, &Definitions::default()) {
-        match document {
-            Ok(document) => documents.push(document),
-            Err(error) => assert!(error.place().is_some(), "{error}"),
-        }
-    }
-    let (set, _) = RuleSet::assemble(documents);
-    if set.rules.is_empty() {
-        return;
-    }
-    let mut fields = Object::new();
-    fields.push("Image", Value::text(r"C:\Windows\System32\cmd.exe"));
-    fields.push("EventID", Value::Int(1));
-    fields.push("a", Value::text("b"));
-    let event = Event {
-        time: Timestamp::default(),
-        ingest_time: Timestamp::default(),
-        id: EventId { object: ObjectHash::of(&["fuzz"]), offset: 0 },
-        log_source: "fuzz",
-        origin: Origin { object: Cow::Borrowed("fuzz"), offset: 0 },
-        fields,
-        normalized: Object::new(),
-        json: None,
-    };
-    let found = |matcher: &dyn Matcher| {
-        let mut matches = Vec::new();
-        matcher.evaluate(&event, &mut matches);
-        matches.iter().map(|found| found.rule.id.to_string()).collect::<Vec<_>>()
-    };
-    let routes = BTreeMap::new();
-    let rules: Vec<_> = set.rules.iter().map(Arc::clone).collect();
-    let indexed = Engine::new(rules.clone(), &routes);
-    let plain = FullScan::new(rules, &routes);
-    assert_eq!(found(&indexed), found(&plain));
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| dab_fuzz::rule(input));

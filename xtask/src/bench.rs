@@ -150,16 +150,7 @@ fn build(root: &Path) -> Result<PathBuf, Failure> {
     command.args(["--features", "jemalloc"]);
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let said = process::output(&mut command)?;
-    executable(&said).ok_or_else(|| "cargo named no executable of `dab`".to_owned())
-}
-
-/// The last executable that cargo's messages name.
-fn executable(said: &str) -> Option<PathBuf> {
-    let messages = said.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let mut executables = messages.filter_map(|message: serde_json::Value| {
-        message.get("executable").and_then(|path| path.as_str()).map(PathBuf::from)
-    });
-    executables.next_back()
+    process::executable(&said, "dab").ok_or_else(|| "cargo named no executable of `dab`".to_owned())
 }
 
 /// The folder beside the build's output that holds corpora and lakes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Failure, process,
+    Failure, fuzz, process,
     say::{Phase, Stopwatch, say},
     test, tidy,
 };
@@ -34,6 +34,10 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
         "-D",
         "warnings",
     ]))?;
+    phase.end();
+
+    let phase = Phase::begin("fuzz");
+    fuzz::run(root, &fuzz::Options::default())?;
     phase.end();
 
     // The tests come last: their closing line counts what was run.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod process;
 mod say;
 mod test;
@@ -48,7 +49,11 @@ usage: cargo xtask <task> [options]
     --commits N     how many commits a table has that is opened (default 10000)
     --runs N        runs of each, the median is shown (default 3)
     --binary PATH   measure this program, instead of building one
-  ci              what a build server runs: tidy, format, clippy, test
+  fuzz [TARGET…]  run what reads bytes of strangers on inputs made from a seed (default: every target)
+    --inputs N      how many inputs each target gets (default 1000000)
+    --seed S        another seed, other inputs (default 1)
+    --output json   tell what was found as JSON
+  ci              what a build server runs: tidy, format, clippy, fuzz, test
   help            this text
 
 exit code: 0 fine, 1 something was found or failed, 3 the arguments are wrong
@@ -64,6 +69,10 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["tidy"] => tidy::run(&root),
         ["ci"] => ci::run(&root),
+        ["fuzz", options @ ..] => match fuzz::Options::read(options) {
+            Ok(options) => fuzz::run(&root, &options),
+            Err(failure) => return usage(&failure),
+        },
         ["test", options @ ..] => match test::Options::read(options) {
             Ok(options) => test::run(&root, &options),
             Err(failure) => return usage(&failure),

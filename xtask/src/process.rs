@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -52,6 +52,17 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let lines: Vec<&str> = said.lines().collect();
     let tail = lines.iter().rev().take(8).rev().copied().collect::<Vec<_>>().join("\n  ");
     Err(format!("`{}`: {}\n  {tail}", describe(command), output.status))
+}
+
+/// The executable of a name that cargo's messages name.
+pub(crate) fn executable(said: &str, name: &str) -> Option<PathBuf> {
+    let messages = said.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let mut executables = messages.filter_map(|message: serde_json::Value| {
+        let of = message.get("target")?.get("name")?.as_str()?;
+        let path = message.get("executable")?.as_str()?;
+        (of == name).then(|| PathBuf::from(path))
+    });
+    executables.next_back()
 }
 
 /// The command as one would type it.

@@ -299,11 +299,12 @@ fn hint(name: &str) -> Option<String> {
     let macros = MACROS.iter().copied();
     // The one spelling that differs in few letters; the names are short, so two edits at most.
     let wanted = name.to_lowercase();
-    let near =
-        known.chain(macros).map(|(name, usage)| (distance(&wanted, &name.to_lowercase()), usage));
-    let (edits, usage) = near.min_by_key(|(edits, _)| *edits)?;
     let allowed = if name.len() < 5 { 1 } else { 2 };
-    (edits <= allowed).then(|| format!("did you mean `{usage}`?"))
+    let near = known
+        .chain(macros)
+        .filter_map(|(name, usage)| Some((near(&wanted, &name.to_lowercase(), allowed)?, usage)));
+    let (_, usage) = near.min_by_key(|(edits, _)| *edits)?;
+    Some(format!("did you mean `{usage}`?"))
 }
 
 /// Whether it is a function's name, and no operator's.
@@ -321,10 +322,17 @@ pub(crate) fn nearest<'n>(wanted: &str, known: impl Iterator<Item = &'n str>) ->
         _ => 3,
     };
     known
-        .map(|name| (distance(&folded, &name.to_lowercase()), name))
+        .filter_map(|name| Some((near(&folded, &name.to_lowercase(), allowed)?, name)))
         .min_by_key(|(edits, _)| *edits)
-        .filter(|(edits, _)| *edits <= allowed)
         .map(|(_, name)| name)
+}
+
+/// The distance, if it is not more than `allowed`: nothing is computed where the lengths alone say so.
+fn near(a: &str, b: &str, allowed: usize) -> Option<usize> {
+    if a.chars().count().abs_diff(b.chars().count()) > allowed {
+        return None;
+    }
+    Some(distance(a, b)).filter(|edits| *edits <= allowed)
 }
 
 /// The macros, which the compiler knows by name, with their usage.

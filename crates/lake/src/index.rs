@@ -17,6 +17,10 @@ mod text;
 mod tokens;
 mod upkeep;
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+
 pub(crate) use builder::IndexBuilder;
 pub(crate) use form::{path_of, path_of_data};
 pub(crate) use probe::{Kept, probe};
@@ -30,11 +34,8 @@ pub(crate) use upkeep::{look, stored};
 #[must_use]
 pub fn look_into(file: &[u8], text: &str) -> Option<Vec<bool>> {
     let header = form::Header::read(file).ok()?;
-    let mut keys = Vec::new();
-    Wanted::text(text, true, true).keys(&mut keys);
-    Wanted::text(text, false, false).keys(&mut keys);
     let mut blocks = vec![true; header.rows.len()];
-    for key in keys {
+    for key in keys(text) {
         let place = header.place(form::segment_of(key))?;
         let (from, to) = (usize::try_from(place.start).ok()?, usize::try_from(place.end).ok()?);
         let found = header.look_up(key, file.get(from..to)?)?;
@@ -45,12 +46,36 @@ pub fn look_into(file: &[u8], text: &str) -> Option<Vec<bool>> {
     Some(blocks)
 }
 
-/// An index file whose blocks have so many rows and whose segments are all these bytes, with sums that are
-/// right: for fuzzing what is behind them.
+/// An index file whose blocks have so many rows, and whose segments that a text is looked for in are all these
+/// bytes, with sums that are right: for fuzzing what is behind them.
 #[doc(hidden)]
 #[must_use]
-pub fn with_segments(rows: &[u32], segment: &[u8]) -> Vec<u8> {
-    form::assemble(rows, 0, |_, body| body.extend_from_slice(segment)).to_vec()
+pub fn with_segments(rows: &[u32], segment: &[u8], text: &str) -> Vec<u8> {
+    let wanted: Vec<usize> = keys(text).into_iter().map(form::segment_of).collect();
+    let put = |number: usize, body: &mut Vec<u8>| {
+        if wanted.contains(&number) {
+            body.extend_from_slice(segment);
+        }
+    };
+    form::assemble(rows, 0, put).to_vec()
+}
+
+fn keys(text: &str) -> Vec<text::Key> {
+    let mut keys = Vec::new();
+    Wanted::text(text, true, true).keys(&mut keys);
+    Wanted::text(text, false, false).keys(&mut keys);
+    keys
+}
+
+/// The index of a file that has these texts, one in a block: for fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn sample(texts: &[&str]) -> Vec<u8> {
+    let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+    let Ok(rows) = RecordBatch::try_from_iter([("text", column)]) else { return Vec::new() };
+    let mut builder = IndexBuilder::new(&rows.schema(), 1, usize::MAX);
+    builder.add(&rows);
+    builder.whole(0).to_vec()
 }
 
 #[cfg(test)]
@@ -66,7 +91,7 @@ mod tests {
             segment in prop::collection::vec(any::<u8>(), 0..80),
             text in "[a-z0-9. ]{0,40}",
         ) {
-            let blocks = look_into(&with_segments(&rows, &segment), &text);
+            let blocks = look_into(&with_segments(&rows, &segment, &text), &text);
             prop_assert!(blocks.is_none_or(|blocks| blocks.len() == rows.len()));
         }
     }

@@ -14,5 +14,6 @@ mod story;
 mod text;
 
 pub use detections::shipped_detections;
+pub use random::Random;
 pub use scenario::{Generated, Scenario};
 pub use story::{Step, steps};

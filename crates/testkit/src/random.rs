@@ -9,14 +9,17 @@ const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// The state: one word.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// The generator of a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) const fn next(&mut self) -> u64 {
+    /// The next number.
+    pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +28,7 @@ impl Random {
     }
 
     /// A number from 0 up to, not including, `bound`; 0 if the bound is 0.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         // Lemire's multiplication without the rejection step: the bias is below 2^-40 for the
         // bounds used here.
         let wide = u128::from(self.next()) * u128::from(bound);
@@ -33,20 +36,20 @@ impl Random {
     }
 
     /// An index below `length`.
-    pub(crate) fn index(&mut self, length: usize) -> usize {
+    pub fn index(&mut self, length: usize) -> usize {
         let bound = u64::try_from(length).unwrap_or(u64::MAX);
         usize::try_from(self.below(bound)).unwrap_or(0)
     }
 
     /// A byte from `low` to `high`, both included.
-    pub(crate) fn byte(&mut self, low: u8, high: u8) -> u8 {
+    pub fn byte(&mut self, low: u8, high: u8) -> u8 {
         let span = u64::from(high.saturating_sub(low)) + 1;
         low.saturating_add(u8::try_from(self.below(span)).unwrap_or(0))
     }
 
     /// One of `items`, which must not be empty.
     #[expect(clippy::indexing_slicing, reason = "the index is below the length of a static table")]
-    pub(crate) fn pick<'t, T>(&mut self, items: &'t [T]) -> &'t T {
+    pub fn pick<'t, T>(&mut self, items: &'t [T]) -> &'t T {
         &items[self.index(items.len())]
     }
 

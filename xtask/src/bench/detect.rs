@@ -150,7 +150,8 @@ fn build(root: &Path) -> Result<PathBuf, Failure> {
     command.args(["build", "--release", "--ignore-rust-version"]);
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let said = process::output(&mut command)?;
-    super::executable(&said).ok_or_else(|| "cargo named no executable".to_owned())
+    process::executable(&said, "dab-bench-detect")
+        .ok_or_else(|| "cargo named no executable".to_owned())
 }
 
 impl Bench {

@@ -29,7 +29,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Measures detection beside another engine.
     ("dab-bench-detect", &["dab-base", "dab-decode", "dab-detect"]),
     // Feeds bytes to whatever reads bytes.
-    ("dab-fuzz", STAGES),
+    (
+        "dab-fuzz",
+        &[
+            "dab-base",
+            "dab-cel",
+            "dab-collect",
+            "dab-decode",
+            "dab-detect",
+            "dab-lake",
+            "dab-testkit",
+        ],
+    ),
+    ("dab-libfuzzer", &["dab-fuzz"]),
     ("xtask", &[]),
 ];
 

@@ -95,7 +95,33 @@ impl Tables {
             Some(_) => (Vec::new(), Timestamp::MIN),
             None => (bytes(&spec, &path)?, now),
         };
-        let table = Arc::new(read::read(&spec, &path.to_string_lossy(), read)?);
+        self.insert(spec, path, read, looked)
+    }
+
+    /// Adds a table whose file is at hand: for fuzzing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its file can't be used.
+    #[doc(hidden)]
+    pub fn add_read(
+        &mut self,
+        spec: LookupSpec,
+        file: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<(), LookupError> {
+        let path = PathBuf::from(&spec.file);
+        self.insert(spec, path, file, now)
+    }
+
+    fn insert(
+        &mut self,
+        spec: LookupSpec,
+        path: PathBuf,
+        file: Vec<u8>,
+        looked: Timestamp,
+    ) -> Result<(), LookupError> {
+        let table = Arc::new(read::read(&spec, &path.to_string_lossy(), file)?);
         let current = RwLock::new(Current { table, looked });
         self.tables.insert(spec.name.clone(), Watched { spec, path, current });
         Ok(())

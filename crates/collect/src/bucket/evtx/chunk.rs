@@ -2,6 +2,7 @@
 
 use base::write_damage;
 use flate2::Crc;
+use memchr::memmem;
 
 use super::{CHUNK_BYTES, binxml};
 
@@ -77,7 +78,10 @@ impl Chunk {
             return true;
         }
         let lost = self.at;
-        let next = (lost + 1..self.end).find(|at| self.record_at(*at).is_some());
+        let rest = self.bytes.get(lost + 1..self.end).unwrap_or_default();
+        let next = memmem::find_iter(rest, &RECORD_MAGIC)
+            .map(|at| lost + 1 + at)
+            .find(|at| self.record_at(*at).is_some());
         self.at = next.unwrap_or(self.end);
         let bytes = self.bytes.get(lost..self.at).unwrap_or_default();
         let is_nothing = bytes.iter().all(|byte| *byte == 0) || (self.is_cut && next.is_none());

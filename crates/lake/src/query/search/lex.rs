@@ -135,10 +135,10 @@ impl<'t> Cursor<'t> {
         let rest = self.rest();
         let length = rest.find(|c| !is_name_char(c)).unwrap_or(rest.len());
         // The sign of a value is no part of the name before it.
-        let length = rest
-            .find("${")
-            .filter(|_| !self.values.is_empty())
-            .map_or(length, |value| value.min(length));
+        let is_value = !self.values.is_empty()
+            && rest.get(..length).is_some_and(|name| name.ends_with('$'))
+            && rest.get(length..).is_some_and(|after| after.starts_with('{'));
+        let length = length - usize::from(is_value);
         self.at += length;
         Ok((rest.get(..length).unwrap_or_default().to_owned(), at))
     }
