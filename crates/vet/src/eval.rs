@@ -24,6 +24,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Evaluator {
     decoder: Decoder,
+    /// Takes events without a time, too.
+    lenient: Decoder,
     rules: Vec<Arc<Rule>>,
     now: Timestamp,
     framer: Option<Framer>,
@@ -40,13 +42,16 @@ pub struct Evaluated {
     pub log_source: String,
     /// The event's time and its own fields as JSON, or why there is no event.
     pub event: Result<(Timestamp, String), String>,
+    /// Whether it has no time and its log source wants one: it is taken as if it happened now.
+    pub has_no_time: bool,
     /// What each rule makes of it.
     pub explanations: Vec<(Arc<Rule>, Explanation)>,
 }
 
 impl Evaluator {
     /// Prepares rules for data of a log source: the one named, or the only one whose events reach
-    /// the first rule. Data is taken in as if it arrived at `now`.
+    /// the first rule. Data is taken in as if it arrived at `now`; an event without a time happened
+    /// then, too.
     ///
     /// # Errors
     /// If there is no such log source.
@@ -81,10 +86,23 @@ impl Evaluator {
             };
             return Err(wrong(format!("there is no log source `{name}`"), help));
         };
-        let decoder = Decoder::new(source.clone())
-            .map_err(|_| wrong(format!("the log source `{name}` can't be used"), String::new()))?;
-        decoder.use_lookups(Arc::clone(&project.lookups) as _);
-        Ok(Self { decoder, rules, now, framer: None, pending: Vec::new(), records: 0 })
+        let decoder = |source| {
+            let decoder = Decoder::new(source).map_err(|_| {
+                wrong(format!("the log source `{name}` can't be used"), String::new())
+            })?;
+            decoder.use_lookups(Arc::clone(&project.lookups) as _);
+            Ok(decoder)
+        };
+        let lenient = decoder(crate::without_times(source))?;
+        Ok(Self {
+            decoder: decoder(source.clone())?,
+            lenient,
+            rules,
+            now,
+            framer: None,
+            pending: Vec::new(),
+            records: 0,
+        })
     }
 
     /// Takes in bytes that follow on those before; `last`: nothing will follow. Calls `each` for
@@ -119,6 +137,7 @@ impl Evaluator {
             number: self.records,
             log_source: self.decoder.log_source().name.clone(),
             event: Err(reject.to_string()),
+            has_no_time: false,
             explanations: Vec::new(),
         }
     }
@@ -131,9 +150,12 @@ impl Evaluator {
             ingest_time: self.now,
             header,
         };
-        let event = match self.decoder.decode(bytes, &at) {
-            Ok(event) => event,
-            Err(reject) => return self.rejected(&reject),
+        let (event, has_no_time) = match self.decoder.decode(bytes, &at) {
+            Ok(event) => (event, false),
+            Err(reject) => match self.lenient.decode(bytes, &at) {
+                Ok(event) => (event, true),
+                Err(_) => return self.rejected(&reject),
+            },
         };
         self.records += 1;
         let routes = &self.decoder.log_source().sigma;
@@ -146,6 +168,7 @@ impl Evaluator {
             number: self.records,
             log_source: event.log_source.to_owned(),
             event: Ok((event.time, event.to_json())),
+            has_no_time,
             explanations,
         }
     }
@@ -182,7 +205,8 @@ impl Evaluated {
                 return format!("event {}: can't be decoded: {reason}\n", self.number);
             }
         };
-        let mut out = format!("event {} of `{}`, {time}\n", self.number, self.log_source);
+        let says = if self.has_no_time { " (it has no time: now)" } else { "" };
+        let mut out = format!("event {} of `{}`, {time}{says}\n", self.number, self.log_source);
         out.push_str(&format!("  {}\n", cut(json, layout.width.saturating_sub(2))));
         for (rule, explanation) in &self.explanations {
             let says = if explanation.holds { "matches" } else { "does not match" };
@@ -214,6 +238,7 @@ impl Evaluated {
             "event": self.number,
             "log_source": self.log_source,
             "time": time,
+            "has_no_time": self.has_no_time,
             "fields": event,
             "error": error,
             "rules": rules.collect::<Vec<_>>(),
@@ -280,6 +305,20 @@ event 3 of `aws_cloudtrail`, 2026-11-24T08:00:00Z
             let found = told(&mut evaluator(RULE, None).unwrap(), &document, size);
             assert_eq!(found.matches("  matches: Root").count(), 2, "{found}");
         }
+    }
+
+    #[test]
+    fn an_event_without_a_time_happens_now() {
+        let lines = "{\"userIdentity\":{\"type\":\"Root\"}}\n{\"eventTime\":\"soon\"}\n";
+        let found = told(&mut evaluator(RULE, None).unwrap(), lines, 10_000);
+        let expected = "\
+event 1 of `aws_cloudtrail`, 2026-11-24T09:00:00Z (it has no time: now)
+  {\"userIdentity\":{\"type\":\"Root\"}}
+  matches: Root
+    yes    s
+    yes      userIdentity.type equals 'Root'  Root
+event 2: can't be decoded: ";
+        assert!(found.starts_with(expected) && found.contains("soon"), "{found}");
     }
 
     #[test]

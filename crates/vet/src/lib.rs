@@ -278,5 +278,13 @@ pub(crate) fn reaches(source: &LogSource, asked: &LogSourceSelector) -> bool {
         && (!asked.needs_route() || source.sigma.iter().any(|route| asked.accepts(route)))
 }
 
+/// The log source, for events that someone wrote down or cut out: those without a time happen when they are
+/// taken in. One that can't be read is wrong all the same.
+pub(crate) fn without_times(source: &LogSource) -> LogSource {
+    let mut source = source.clone();
+    source.time.missing_is_ingest_time = true;
+    source
+}
+
 #[cfg(test)]
 mod tests;

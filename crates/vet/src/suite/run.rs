@@ -71,14 +71,14 @@ impl Runner {
     pub fn new(project: &Project) -> Result<Self, Vec<DecodeError>> {
         let mut decoders = BTreeMap::new();
         for source in &project.log_sources {
-            let decoder = Decoder::new(source.clone())?;
+            let decoder = Decoder::new(crate::without_times(source))?;
             decoder.use_lookups(Arc::clone(&project.lookups) as _);
             decoders.insert(source.name.clone(), decoder);
         }
         Ok(Self { decoders })
     }
 
-    /// Runs one test, as if its events arrived at `now`.
+    /// Runs one test, as if its events arrived at `now`; one without a time happened then, too.
     #[must_use]
     pub fn run(&self, case: &Case, now: Timestamp) -> Verdict {
         Verdict { failure: self.check(case, now).err() }
