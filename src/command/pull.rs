@@ -248,7 +248,23 @@ async fn check_one(spec: PullSpec, state: &dyn StateStore) -> Result<Vec<Finding
         api.restore_renewed(&sealed);
     }
     let mut findings = Vec::new();
-    for partition in &plan.partitions {
+    let mut partitions = plan.partitions.clone();
+    if plan.listing.is_some() {
+        let (pull, dash) = (plan.name.clone(), "-".to_owned());
+        match api.partitions().await {
+            Ok(named) => {
+                let found = format!("{} partitions", named.len());
+                findings.push(Finding { pull, partition: dash, found, report: None });
+                partitions = named;
+                partitions.truncate(limits::PULL_PARTITIONS_MAX);
+            }
+            Err(error) => {
+                let report = Some(Problem::from(error).report());
+                findings.push(Finding { pull, partition: dash.clone(), found: dash, report });
+            }
+        }
+    }
+    for partition in &partitions {
         let to = SystemClock.now().minus(plan.lag);
         let ask = Ask { partition, from: to.minus(Duration::from_secs(900)), to, next: None };
         let asked = match api.prepare(partition).await {

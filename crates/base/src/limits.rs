@@ -571,6 +571,13 @@ pub const PULL_RESTARTS_MAX: u32 = 3;
 /// How many partitions one pull may have: each is a query of its own in every round.
 pub const PULL_PARTITIONS_MAX: usize = 200;
 
+/// How many pages the list of partitions may have that an API names: with ten on a page, more than
+/// [`PULL_PARTITIONS_MAX`] by far.
+pub const PULL_LIST_PAGES_MAX: usize = 100;
+
+/// How many bytes the name of a partition may have that an API names: it is part of every event's origin.
+pub const PULL_PARTITION_BYTES_MAX: usize = 256;
+
 /// How many characters of a server's refusal an error shows.
 pub const PULL_ANSWER_CHARS_MAX: usize = 200;
 

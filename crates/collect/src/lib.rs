@@ -30,8 +30,9 @@ pub use bucket::{BucketSettings, BucketSource, Heard, Location};
 pub use error::CollectError;
 pub use pull::{
     Ask, Checked, Declared, EventKey, Found, Fresh, Item, Next, Page, Piece, PullApi, PullBatch,
-    PullChoices, PullDefinition, PullError, PullInput, PullPlan, PullSecret, PullValue, Puller,
-    Restoring, Step, parse_span, pull_every, pull_first_wait, pull_wait, shipped_pulls,
+    PullChoices, PullDefinition, PullError, PullInput, PullListing, PullPlan, PullSecret,
+    PullValue, Puller, Restoring, Step, parse_span, pull_every, pull_first_wait, pull_wait,
+    shipped_pulls,
 };
 pub use push::{
     BulkItem, Full, JournalReader, Members, PushError, PushForm, PushLimits, PushOutcome,

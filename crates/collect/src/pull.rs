@@ -32,7 +32,7 @@ pub use checkpoint::EventKey;
 pub use declared::Declared;
 pub use definition::{PullChoices, PullDefinition, PullInput, pull_every};
 pub use error::PullError;
-pub use puller::{Fresh, Piece, PullPlan, Puller, Restoring, Step};
+pub use puller::{Fresh, Piece, PullListing, PullPlan, Puller, Restoring, Step};
 pub use schedule::{pull_first_wait, pull_wait};
 pub use shipped::shipped_pulls;
 pub use spec::parse_span;

@@ -95,6 +95,14 @@ pub struct Checked {
 /// is always possible, and answers the same records or more.
 #[async_trait]
 pub trait PullApi: Send + Sync + fmt::Debug {
+    /// Asks which partitions there are, where the API is asked for them.
+    ///
+    /// # Errors
+    /// See [`PullError`].
+    async fn partitions(&mut self) -> Result<Vec<String>, PullError> {
+        Ok(Vec::new())
+    }
+
     /// Does what must be done before the first page of a partition is asked for.
     ///
     /// # Errors

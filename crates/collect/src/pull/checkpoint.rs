@@ -52,6 +52,9 @@ pub(super) struct Place {
     /// The token to go on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cursor: Option<String>,
+    /// When the API last named it, where it is asked for its partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) listed: Option<Timestamp>,
 }
 
 /// How far a pull is.
@@ -142,6 +145,12 @@ impl Seen {
         self.keys.retain(|_, tag| tag.until >= last);
     }
 
+    /// Forgets all of a partition.
+    pub(super) fn forget_partition(&mut self, partition: usize) {
+        self.keys.retain(|_, tag| tag.partition != partition);
+        self.recent.retain(|(_, tag)| tag.partition != partition);
+    }
+
     /// What was noted is stored.
     pub(super) fn stored(&mut self) {
         self.recent.clear();
@@ -198,27 +207,43 @@ pub(super) struct Restored {
     pub(super) seen: Seen,
     /// An earlier checkpoint is needed for the ids.
     pub(super) is_partial: bool,
+    /// The partitions that the ids are of.
+    pub(super) partitions: Vec<String>,
 }
 
 impl Restored {
-    pub(super) fn new(name: &str, text: &str, partitions: &[String]) -> Result<Self, PullError> {
-        let stored = read(name, text)?;
-        let mut seen = Seen::default();
-        let is_partial = !stored.ids.whole;
-        add(name, &stored.ids, partitions, &mut seen)?;
-        Ok(Self { places: stored.places, seen, is_partial })
-    }
-
-    /// Takes the ids of the batch before.
-    pub(super) fn earlier(
-        &mut self,
+    /// `learns`: partitions are those that are stored, too.
+    pub(super) fn new(
         name: &str,
         text: &str,
         partitions: &[String],
-    ) -> Result<(), PullError> {
+        learns: bool,
+    ) -> Result<Self, PullError> {
+        let stored = read(name, text)?;
+        let mut partitions = partitions.to_vec();
+        if learns {
+            learn(&mut partitions, &stored.places);
+        }
+        let mut seen = Seen::default();
+        let is_partial = !stored.ids.whole;
+        add(name, &stored.ids, &partitions, &mut seen)?;
+        Ok(Self { places: stored.places, seen, is_partial, partitions })
+    }
+
+    /// Takes the ids of the batch before.
+    pub(super) fn earlier(&mut self, name: &str, text: &str) -> Result<(), PullError> {
         let stored = read(name, text)?;
         self.is_partial = !stored.ids.whole;
-        add(name, &stored.ids, partitions, &mut self.seen)
+        add(name, &stored.ids, &self.partitions, &mut self.seen)
+    }
+}
+
+/// Adds the partitions that have a place; those that are there stay where they are.
+pub(super) fn learn(partitions: &mut Vec<String>, places: &Places) {
+    for name in places.partitions.keys() {
+        if !partitions.contains(name) {
+            partitions.push(name.clone());
+        }
     }
 }
 
@@ -276,7 +301,7 @@ mod tests {
             "partitions":{"a":{"through":"2026-11-24T08:00:00Z","cursor":"c1"}}},
             "ids":{"whole":true,"groups":[{"partition":"a","until":"2026-11-24T08:00:00Z",
             "keys":"AAECAwQFBgcICQoLDA0ODw"}]}}"#;
-        let restored = Restored::new("x", text, &names()).unwrap();
+        let restored = Restored::new("x", text, &names(), false).unwrap();
         assert!(!restored.is_partial);
         assert_eq!(restored.places.partitions["a"].cursor.as_deref(), Some("c1"));
         let key = EventKey([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
@@ -286,12 +311,12 @@ mod tests {
             text.replace("\n            ", "")
         );
         let newer = text.replace("\"version\":1", "\"version\":2");
-        let error = Restored::new("x", &newer, &names()).unwrap_err();
+        let error = Restored::new("x", &newer, &names(), false).unwrap_err();
         assert!(
             error.to_string().ends_with("it has version 2, this dab reads version 1"),
             "{error}"
         );
-        assert!(Restored::new("x", r#"{"objects":[]}"#, &names()).is_err());
+        assert!(Restored::new("x", r#"{"objects":[]}"#, &names(), false).is_err());
         // Part of the stored form too.
         assert_eq!(
             EventKey::of_id(&["a", "b"]).0,
@@ -314,9 +339,9 @@ mod tests {
         let second = write(&Places::default(), &seen, &names(), false);
         assert!(second.len() < 300, "only what is new: {second}");
 
-        let mut restored = Restored::new("x", &second, &names()).unwrap();
+        let mut restored = Restored::new("x", &second, &names(), false).unwrap();
         assert!(restored.is_partial);
-        restored.earlier("x", &first, &names()).unwrap();
+        restored.earlier("x", &first).unwrap();
         assert!(!restored.is_partial);
         assert_eq!(restored.seen.len(), many + 1);
 

@@ -1,9 +1,9 @@
 //! An API as a file declares it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use base::HttpReply;
+use base::{HttpReply, limits};
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -23,13 +23,16 @@ const BETWEEN: char = '\u{1f}';
 /// An API as a file declares it, with what the settings say.
 #[derive(Debug)]
 pub struct Declared {
-    file: File,
+    file: Arc<File>,
+    /// How it is asked for its partitions.
+    list: Option<Arc<File>>,
     exchange: Exchange,
 }
 
 impl Declared {
-    pub(super) const fn new(file: File, exchange: Exchange) -> Self {
-        Self { file, exchange }
+    pub(super) fn new(file: File, exchange: Exchange) -> Self {
+        let list = file.of_list().map(Arc::new);
+        Self { file: Arc::new(file), list, exchange }
     }
 
     fn names(&self, ask: Ask<'_>) -> Names {
@@ -86,52 +89,24 @@ impl Declared {
     }
 
     /// The request for a page: the first one's, with the place put where it belongs.
-    fn page_request(&self, ask: Ask<'_>) -> Result<Built, PullError> {
+    fn page_request(&self, file: &File, ask: Ask<'_>) -> Result<Built, PullError> {
         let names = self.names(ask);
-        let mut built = self.build(&self.file.request, &names)?;
-        match (ask.next, &self.file.paging) {
+        let mut built = self.build(&file.request, &names)?;
+        match (ask.next, &file.paging) {
             (None, Paging::Page(own) | Paging::Offset(own)) => {
-                self.put_number(&mut built, own, own.first, &names);
+                put_number(&mut built, file, (own, own.first), &names);
             }
             (Some(Next::Url(url)), _) => built.url = self.own_url(&built, url)?,
             (Some(Next::Number(number)), Paging::Page(own) | Paging::Offset(own)) => {
-                self.put_number(&mut built, own, *number, &names);
+                put_number(&mut built, file, (own, *number), &names);
             }
             (Some(Next::Key(key)), Paging::Keyset(own)) => built.set_query(&own.query, key),
             (Some(Next::Token(token)), Paging::Token(own)) => {
-                self.put_token(&mut built, own, token, &names);
+                put_token(&mut built, file, (own, token), &names);
             }
             _ => {}
         }
         Ok(built)
-    }
-
-    fn put_number(&self, built: &mut Built, own: &Numbered, number: u64, names: &Names) {
-        if let Some(query) = &own.query {
-            built.set_query(query, &number.to_string());
-        }
-        if let Some(member) = &own.json {
-            let json = self.file.request.json.clone().unwrap_or_default();
-            let mut object = object(&json, names);
-            object.insert(member.clone(), number.into());
-            built.body = serde_json::Value::Object(object).to_string().into_bytes();
-        }
-    }
-
-    fn put_token(&self, built: &mut Built, own: &Token, token: &str, names: &Names) {
-        for name in &own.first_only {
-            built.drop_query(name);
-        }
-        if let Some(query) = &own.query {
-            built.set_query(query, token);
-        }
-        if let Some(member) = &own.json {
-            let mut json = self.file.request.json.clone().unwrap_or_default();
-            json.retain(|name, _| !own.first_only.contains(name));
-            let mut object = object(&json, names);
-            object.insert(member.clone(), token.into());
-            built.body = serde_json::Value::Object(object).to_string().into_bytes();
-        }
     }
 
     /// An address that an answer gave. The credential goes to no other server than the file names.
@@ -148,6 +123,20 @@ impl Declared {
         Ok(url)
     }
 
+    /// Whether an element of the list of partitions is one that is asked.
+    fn is_wanted(&self, element: &Found) -> bool {
+        let list = self.file.partitions.as_ref().and_then(|own| own.list.as_ref());
+        let Some(only) = list.and_then(|list| list.only.as_ref()) else { return true };
+        let value = parse(&element.bytes).ok().and_then(|value| json::text_at(value, only));
+        value.as_deref() == Some("true")
+    }
+
+    async fn page_with(&mut self, file: &File, ask: Ask<'_>) -> Result<Page, PullError> {
+        let built = self.page_request(file, ask)?;
+        let reply = self.ask(&built).await?;
+        self.page_of(file, &reply, &built, ask)
+    }
+
     async fn ask(&mut self, built: &Built) -> Result<HttpReply, PullError> {
         let expired = self.file.expired.clone();
         let is_expired =
@@ -160,10 +149,16 @@ impl Declared {
     }
 
     /// An answer in JSON, and the list in it.
-    fn page_of(&self, reply: &HttpReply, built: &Built, ask: Ask<'_>) -> Result<Page, PullError> {
+    fn page_of(
+        &self,
+        file: &File,
+        reply: &HttpReply,
+        built: &Built,
+        ask: Ask<'_>,
+    ) -> Result<Page, PullError> {
         let answer =
             |reason: String| PullError::Answer { request: self.exchange.shown(built), reason };
-        let records = &self.file.records;
+        let records = &file.records;
         let mut page = Page::default();
         let (count, last);
         if records.format == Form::Json {
@@ -171,23 +166,23 @@ impl Declared {
             let list = list(root, records).map_err(answer)?;
             count = list.len() as u64;
             last = list.last().copied();
-            match &self.file.fetch {
+            match &file.fetch {
                 Some(fetch) => {
                     let items = list.iter().map(|record| item(record, &fetch.id, &fetch.values));
                     page.items = items.collect::<Result<_, _>>().map_err(answer)?;
                 }
                 None => page.batch.records = list.iter().map(|one| found(one, records)).collect(),
             }
-            page.next = self.next(reply, Some(root), count, last, ask).map_err(answer)?;
-            if self.file.window.cursor
-                && let Paging::Token(token) = &self.file.paging
+            page.next = next(file, reply, Some(root), count, last, ask).map_err(answer)?;
+            if file.window.cursor
+                && let Paging::Token(token) = &file.paging
             {
                 page.cursor = json::text_at(root, &token.at);
             }
         } else {
             page.batch = batch(&reply.body, records).map_err(answer)?;
             count = page.batch.records.len() as u64;
-            page.next = self.next(reply, None, count, None, ask).map_err(answer)?;
+            page.next = next(file, reply, None, count, None, ask).map_err(answer)?;
         }
         // A server may keep the place in its pages to itself, under one token for all of them.
         let is_kept_there = matches!(page.next, Some(Next::Token(_))) && count > 0;
@@ -198,46 +193,76 @@ impl Declared {
         }
         Ok(page)
     }
+}
 
-    fn next(
-        &self,
-        reply: &HttpReply,
-        root: Option<&RawValue>,
-        count: u64,
-        last: Option<&RawValue>,
-        ask: Ask<'_>,
-    ) -> Result<Option<Next>, String> {
-        let text = |path: &Path| root.and_then(|root| json::text_at(root, path));
-        Ok(match &self.file.paging {
-            Paging::None => None,
-            Paging::Link(link) => linked(reply, &link.rel).map(Next::Url),
-            Paging::NextUrl(NextUrl::Header(name)) => {
-                reply.header(&name.to_ascii_lowercase()).map(|url| Next::Url(url.to_owned()))
+fn next(
+    file: &File,
+    reply: &HttpReply,
+    root: Option<&RawValue>,
+    count: u64,
+    last: Option<&RawValue>,
+    ask: Ask<'_>,
+) -> Result<Option<Next>, String> {
+    let text = |path: &Path| root.and_then(|root| json::text_at(root, path));
+    Ok(match &file.paging {
+        Paging::None => None,
+        Paging::Link(link) => linked(reply, &link.rel).map(Next::Url),
+        Paging::NextUrl(NextUrl::Header(name)) => {
+            reply.header(&name.to_ascii_lowercase()).map(|url| Next::Url(url.to_owned()))
+        }
+        Paging::NextUrl(NextUrl::Body(path)) => text(path).map(Next::Url),
+        Paging::Token(token) => {
+            let more = token.more.as_ref().map(|path| text(path).as_deref() == Some("true"));
+            let next = text(&token.at);
+            if more == Some(true) && next.is_none() {
+                return Err("there is more, and no token for it".to_owned());
             }
-            Paging::NextUrl(NextUrl::Body(path)) => text(path).map(Next::Url),
-            Paging::Token(token) => {
-                let more = token.more.as_ref().map(|path| text(path).as_deref() == Some("true"));
-                let next = text(&token.at);
-                if more == Some(true) && next.is_none() {
-                    return Err("there is more, and no token for it".to_owned());
-                }
-                next.filter(|_| more != Some(false)).map(Next::Token)
+            next.filter(|_| more != Some(false)).map(Next::Token)
+        }
+        Paging::Page(own) => numbered(own, count, ask.next, 1),
+        Paging::Offset(own) => numbered(own, count, ask.next, count),
+        Paging::Keyset(own) => {
+            if count < own.size {
+                return Ok(None);
             }
-            Paging::Page(own) => numbered(own, count, ask.next, 1),
-            Paging::Offset(own) => numbered(own, count, ask.next, count),
-            Paging::Keyset(own) => {
-                if count < own.size {
-                    return Ok(None);
-                }
-                let key = last.and_then(|last| json::text_at(last, &own.at));
-                let key = key.ok_or("the last record has no key for the next page")?;
-                let next = Next::Key(key);
-                if ask.next == Some(&next) {
-                    return Err(format!("a page of {count} records has one key in all of them"));
-                }
-                Some(next)
+            let key = last.and_then(|last| json::text_at(last, &own.at));
+            let key = key.ok_or("the last record has no key for the next page")?;
+            let next = Next::Key(key);
+            if ask.next == Some(&next) {
+                return Err(format!("a page of {count} records has one key in all of them"));
             }
-        })
+            Some(next)
+        }
+    })
+}
+
+fn put_number(built: &mut Built, file: &File, put: (&Numbered, u64), names: &Names) {
+    let (own, number) = put;
+    if let Some(query) = &own.query {
+        built.set_query(query, &number.to_string());
+    }
+    if let Some(member) = &own.json {
+        let json = file.request.json.clone().unwrap_or_default();
+        let mut object = object(&json, names);
+        object.insert(member.clone(), number.into());
+        built.body = serde_json::Value::Object(object).to_string().into_bytes();
+    }
+}
+
+fn put_token(built: &mut Built, file: &File, put: (&Token, &str), names: &Names) {
+    let (own, token) = put;
+    for name in &own.first_only {
+        built.drop_query(name);
+    }
+    if let Some(query) = &own.query {
+        built.set_query(query, token);
+    }
+    if let Some(member) = &own.json {
+        let mut json = file.request.json.clone().unwrap_or_default();
+        json.retain(|name, _| !own.first_only.contains(name));
+        let mut object = object(&json, names);
+        object.insert(member.clone(), token.into());
+        built.body = serde_json::Value::Object(object).to_string().into_bytes();
     }
 }
 
@@ -252,6 +277,32 @@ fn numbered(own: &Numbered, count: u64, asked: Option<&Next>, step: u64) -> Opti
 
 #[async_trait]
 impl PullApi for Declared {
+    async fn partitions(&mut self) -> Result<Vec<String>, PullError> {
+        let Some(list) = self.list.clone() else { return Ok(Vec::new()) };
+        let now = self.exchange.clock.now();
+        let mut found = Vec::new();
+        let mut next = None;
+        for _ in 0..limits::PULL_LIST_PAGES_MAX {
+            let ask = Ask { partition: "", from: now, to: now, next: next.as_ref() };
+            let page = self.page_with(&list, ask).await?;
+            for one in page.batch.records {
+                if !self.is_wanted(&one) {
+                    continue;
+                }
+                found.push(one.id.ok_or_else(|| PullError::Answer {
+                    request: self.file.log_source.clone(),
+                    reason: "an element of the list of partitions has no value".to_owned(),
+                })?);
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+        let reason = format!("its partitions fill more than {} pages", limits::PULL_LIST_PAGES_MAX);
+        Err(PullError::Endless { request: self.file.log_source.clone(), reason })
+    }
+
     async fn prepare(&mut self, partition: &str) -> Result<(), PullError> {
         let Some(prepare) = self.file.prepare.clone() else { return Ok(()) };
         let now = self.exchange.clock.now();
@@ -263,9 +314,7 @@ impl PullApi for Declared {
     }
 
     async fn page(&mut self, ask: Ask<'_>) -> Result<Page, PullError> {
-        let built = self.page_request(ask)?;
-        let reply = self.ask(&built).await?;
-        self.page_of(&reply, &built, ask)
+        self.page_with(&Arc::clone(&self.file), ask).await
     }
 
     async fn fetch(&mut self, ask: Ask<'_>, item: &Item) -> Result<Batch, PullError> {

@@ -9,7 +9,7 @@ use std::{
 use base::{Clock, HttpExchange, Place, limits};
 
 use super::{
-    PullError, PullPlan, PullValue,
+    PullError, PullListing, PullPlan, PullValue,
     auth::Authenticator,
     declared::Declared,
     exchange::Exchange,
@@ -159,6 +159,10 @@ impl PullDefinition {
     fn plan(&self, choices: PullChoices) -> PullPlan {
         let PullChoices { name, partitions, begin, overlap, .. } = choices;
         let window = &self.file.window;
+        let list = self.file.partitions.as_ref().and_then(|own| own.list.as_ref());
+        let listing = list
+            .filter(|_| partitions.is_empty())
+            .map(|list| PullListing { every: list.every.0, kept: list.kept.0 });
         let own = match &self.file.partitions {
             None => vec![String::new()],
             Some(own) if partitions.is_empty() => own.values.clone(),
@@ -167,6 +171,7 @@ impl PullDefinition {
         PullPlan {
             name,
             partitions: own,
+            listing,
             begin: begin.unwrap_or(Duration::from_secs(86_400)),
             lag: window.lag.0,
             overlap: overlap.unwrap_or(window.overlap.0),
@@ -291,9 +296,6 @@ fn mistakes(file: &File) -> Vec<(String, String)> {
     if window.max.0.is_zero() {
         wrong("`window.max` is nothing", "write how much is asked for at once, such as `1d`");
     }
-    if file.partitions.as_ref().is_some_and(|own| own.values.is_empty()) {
-        wrong("`partitions.values` is empty", "list the partitions, or leave `partitions` out");
-    }
     let has_time = file.records.time.is_some();
     if !has_to && !window.cursor && !window.by_arrival && !has_time {
         wrong(
@@ -319,8 +321,43 @@ fn mistakes(file: &File) -> Vec<(String, String)> {
             "name statuses of failure: events may hold any text",
         );
     }
-    for mistake in paging_mistakes(file) {
-        found.push(mistake);
+    found.extend(partition_mistakes(file));
+    found.extend(paging_mistakes(file));
+    found.extend(file.of_list().iter().flat_map(paging_mistakes));
+    found
+}
+
+fn partition_mistakes(file: &File) -> Vec<(String, String)> {
+    let Some(own) = &file.partitions else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut wrong = |message: &str, help: &str| found.push((message.to_owned(), help.to_owned()));
+    match (&own.list, own.values.is_empty()) {
+        (None, true) => {
+            wrong("`partitions.values` is empty", "list the partitions, or leave `partitions` out");
+        }
+        (Some(_), false) => wrong(
+            "`partitions` has both `values` and `list`",
+            "leave one of them out: either the file says which there are, or the API",
+        ),
+        _ => {}
+    }
+    let Some(list) = &own.list else { return found };
+    let (least, most) = (limits::PULL_EVERY_SECONDS_MIN, limits::PULL_EVERY_SECONDS_MAX);
+    if !(least..=most).contains(&list.every.0.as_secs()) {
+        wrong(
+            "`partitions.list.every` is not between 1 minute and 1 day",
+            "write how often to ask, such as `1h`",
+        );
+    }
+    // What a server says must not choose where the credential goes.
+    let requests = [Some(&file.request), file.fetch.as_ref().map(|fetch| &fetch.request)];
+    let prepare = file.prepare.as_ref().map(|prepare| &prepare.request);
+    let mut urls = requests.into_iter().chain([prepare]).flatten().map(|request| &request.url);
+    if urls.any(|url| url.first_name() == Some(&own.name)) {
+        wrong(
+            "an address begins with a partition that the API names",
+            "begin it with an address of yours: an input, or `https://host`",
+        );
     }
     found
 }
@@ -380,6 +417,9 @@ fn name_mistakes(file: &File) -> Vec<(String, String)> {
     let of = |request: Option<&Request>| -> Vec<Template> {
         request.map(|own| own.templates().into_iter().cloned().collect()).unwrap_or_default()
     };
+    let list =
+        of(file.partitions.as_ref().and_then(|own| own.list.as_ref()).map(|own| &own.request));
+    check("partitions.list.request", list.iter().collect(), &[]);
     let prepare = of(file.prepare.as_ref().map(|prepare| &prepare.request));
     check("prepare", prepare.iter().collect(), &request);
     if let Some(fetch) = &file.fetch {

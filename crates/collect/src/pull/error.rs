@@ -175,6 +175,18 @@ pub enum PullError {
         /// Up to when.
         to: String,
     },
+    /// Not every partition that the API names is asked.
+    #[error(
+        "the pull `{name}` asks {asked} of the partitions that the API names; {left_out} are left out"
+    )]
+    Partitions {
+        /// The pull.
+        name: String,
+        /// How many are asked.
+        asked: usize,
+        /// How many are not.
+        left_out: usize,
+    },
     /// A credential ends soon.
     #[error("the credential of the pull `{name}` ends on {ends}")]
     CredentialEnds {
@@ -224,6 +236,7 @@ impl Explain for PullError {
             Self::NoIds { .. } => "DAB0368",
             Self::CredentialEnds { .. } => "DAB0369",
             Self::Gone { .. } => "DAB0370",
+            Self::Partitions { .. } => "DAB0371",
         })
     }
 
@@ -277,6 +290,9 @@ impl Explain for PullError {
                 "end the range before that time; this API gives its events no ids"
             }
             Self::Gone { .. } => "see whether the vendor's console can export them",
+            Self::Partitions { .. } => {
+                "name the partitions under `partitions` in the settings, in several pulls"
+            }
             Self::CredentialEnds { .. } => "make a new one, and put it where the settings say",
         };
         Some(help.to_owned())

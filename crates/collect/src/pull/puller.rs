@@ -22,7 +22,7 @@ use base::{Clock, Problem, Report, Timestamp, limits};
 use super::{
     EventKey, PullError,
     api::{Ask, Batch, Found, Item, Next, Page, PullApi},
-    checkpoint::{Places, Restored, Seen, Tag, read_places, write, write_places},
+    checkpoint::{Place, Places, Restored, Seen, Tag, learn, read_places, write, write_places},
     spec::TimeForm,
 };
 use crate::hex::hex;
@@ -32,8 +32,11 @@ use crate::hex::hex;
 pub struct PullPlan {
     /// The pull's name.
     pub name: String,
-    /// Its partitions; one without a name where it has none.
+    /// Its partitions; one without a name where it has none. Those that the API names, where it is asked
+    /// for them, as far as they are known.
     pub partitions: Vec<String>,
+    /// How the API is asked for its partitions; `None`: it is not.
+    pub listing: Option<PullListing>,
     /// How far back the first round goes.
     pub begin: Duration,
     /// How far behind now a window ends.
@@ -59,6 +62,15 @@ pub struct PullPlan {
     /// The names of the fields that an event's id is made of, inside one another; empty: there is none.
     pub ids: Vec<Vec<String>>,
     pub(super) form: TimeForm,
+}
+
+/// How an API is asked for its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PullListing {
+    /// How often.
+    pub every: Duration,
+    /// For how long the place of a partition is kept that is no longer named.
+    pub kept: Duration,
 }
 
 /// A record that is new.
@@ -102,6 +114,15 @@ struct Window {
     to: Timestamp,
 }
 
+/// What a round asks for, before it is cut into windows.
+#[derive(Debug, Clone, Copy)]
+enum Round {
+    /// From where each partition is; those that have no place yet begin with `first`.
+    Until { first: Timestamp, end: Timestamp },
+    /// A range that is asked for again.
+    Range { from: Timestamp, to: Timestamp },
+}
+
 /// A window under way.
 #[derive(Debug)]
 struct Chain {
@@ -138,6 +159,10 @@ pub struct Puller {
     seen: Seen,
     /// What is stored of a range that is filled again.
     known: HashSet<EventKey>,
+    /// A round that waits for the partitions.
+    waiting: Option<Round>,
+    /// The partitions that the API named last, and when.
+    listed: Option<(Timestamp, BTreeSet<String>)>,
     windows: VecDeque<Window>,
     chain: Option<Chain>,
     owed: Owed,
@@ -160,6 +185,8 @@ impl Puller {
             places: Places::default(),
             seen: Seen::default(),
             known: HashSet::new(),
+            waiting: None,
+            listed: None,
             windows: VecDeque::new(),
             chain: None,
             owed: Owed::default(),
@@ -184,7 +211,8 @@ impl Puller {
 
     /// Goes back to what is stored. Nothing of a round under way is left.
     pub fn restore(&mut self, restoring: Restoring) {
-        (self.places, self.seen) = (restoring.0.places, restoring.0.seen);
+        let Restored { places, seen, partitions, .. } = restoring.0;
+        (self.places, self.seen, self.plan.partitions) = (places, seen, partitions);
         self.reset();
     }
 
@@ -195,6 +223,7 @@ impl Puller {
     }
 
     fn reset(&mut self) {
+        self.waiting = None;
         self.windows.clear();
         (self.chain, self.owed) = (None, Owed::default());
     }
@@ -205,6 +234,9 @@ impl Puller {
     /// [`PullError::Checkpoint`] if it can't be read.
     pub fn restore_places(&mut self, text: &str) -> Result<(), PullError> {
         self.places = read_places(&self.plan.name, text)?;
+        if self.plan.listing.is_some() {
+            learn(&mut self.plan.partitions, &self.places);
+        }
         Ok(())
     }
 
@@ -249,7 +281,33 @@ impl Puller {
         let end = self.plan.form.floor(end.min(now.minus(self.plan.lag)));
         let first = self.plan.form.floor(first);
         self.places.began = self.places.began.or(Some(first));
-        for partition in 0..self.plan.partitions.len() {
+        self.plan_round(Round::Until { first, end });
+        self.tell_of_credential(now);
+    }
+
+    /// Cuts a round into windows, or makes it wait for the partitions.
+    fn plan_round(&mut self, round: Round) {
+        let now = self.clock.now();
+        let is_due = self.plan.listing.is_some_and(|listing| {
+            self.listed.as_ref().is_none_or(|(at, _)| at.plus(listing.every) <= now)
+        });
+        if is_due {
+            self.waiting = Some(round);
+        } else {
+            self.plan_known(round);
+        }
+    }
+
+    fn plan_known(&mut self, round: Round) {
+        match round {
+            Round::Until { first, end } => self.plan_until(first, end),
+            Round::Range { from, to } => self.plan_range(from, to),
+        }
+    }
+
+    fn plan_until(&mut self, first: Timestamp, end: Timestamp) {
+        let now = self.clock.now();
+        for partition in self.asked() {
             let place = self.place(partition);
             let through = place.map(|place| place.through);
             let from = through.map_or(first, |through| through.minus(self.plan.overlap));
@@ -261,7 +319,6 @@ impl Puller {
                 self.plan_windows(partition, from, end);
             }
         }
-        self.tell_of_credential(now);
     }
 
     /// Begins with a range that is asked for again, up to where the pull is at most: `known` has the keys
@@ -269,9 +326,12 @@ impl Puller {
     pub fn begin_range(&mut self, from: Timestamp, to: Timestamp, known: HashSet<EventKey>) {
         self.reset();
         (self.is_range, self.known) = (true, known);
+        self.plan_round(Round::Range { from: self.plan.form.floor(from), to });
+    }
+
+    fn plan_range(&mut self, from: Timestamp, to: Timestamp) {
         let form = self.plan.form;
-        let from = form.floor(from);
-        for partition in 0..self.plan.partitions.len() {
+        for partition in self.asked() {
             let through = self.place(partition).map_or(to, |place| place.through);
             let to = form.floor(to.min(through));
             if self.plan.is_cursor || !self.plan.has_to {
@@ -339,6 +399,83 @@ impl Puller {
         self.notice(PullError::CredentialEnds { name, ends: ends.to_string() });
     }
 
+    /// The partitions that are asked: those that were named last. Until the API has answered, those that had
+    /// been named last when their places were stored.
+    fn asked(&self) -> Vec<usize> {
+        let latest = self.places.partitions.values().map(|place| place.listed).max().flatten();
+        let is_asked = |name: &String| match (&self.plan.listing, &self.listed) {
+            (None, _) => true,
+            (Some(_), Some((_, names))) => names.contains(name),
+            (Some(_), None) => {
+                self.places.partitions.get(name).is_some_and(|place| place.listed == latest)
+            }
+        };
+        let all = self.plan.partitions.iter().enumerate();
+        all.filter(|(_, name)| is_asked(name)).map(|(partition, _)| partition).collect()
+    }
+
+    /// Takes over which partitions there are. One that is gone keeps its place for a while: should it come back,
+    /// it goes on from there.
+    fn take_list(&mut self, found: Vec<String>, kept: Duration) {
+        let now = self.clock.now();
+        let (mut names, mut left_out) = (BTreeSet::new(), 0);
+        for name in found {
+            let is_name = !name.is_empty()
+                && name.len() <= limits::PULL_PARTITION_BYTES_MAX
+                && !name.contains(char::is_control);
+            if is_name {
+                names.insert(name);
+            } else {
+                left_out += 1;
+            }
+        }
+        while names.len() > limits::PULL_PARTITIONS_MAX {
+            names.pop_last();
+            left_out += 1;
+        }
+        if left_out > 0 {
+            let (name, asked) = (self.plan.name.clone(), names.len());
+            self.notice(PullError::Partitions { name, asked, left_out });
+        }
+        for (name, place) in &mut self.places.partitions {
+            if names.contains(name) || place.listed.is_none() {
+                place.listed = Some(now);
+            }
+        }
+        self.places
+            .partitions
+            .retain(|_, place| place.listed.is_some_and(|listed| listed.plus(kept) >= now));
+        for name in &names {
+            if !self.plan.partitions.contains(name) {
+                self.add_partition(name, &names);
+            }
+        }
+        self.listed = Some((now, names));
+    }
+
+    /// Gives a new partition a number: that of one that is forgotten, or the next.
+    fn add_partition(&mut self, name: &str, named: &BTreeSet<String>) {
+        let places = &self.places.partitions;
+        let is_free = |own: &String| !named.contains(own) && !places.contains_key(own);
+        let free = self.plan.partitions.iter().position(is_free);
+        match free.and_then(|free| Some((free, self.plan.partitions.get_mut(free)?))) {
+            Some((free, own)) => {
+                name.clone_into(own);
+                self.seen.forget_partition(free);
+                self.prepared.remove(&free);
+            }
+            None => self.plan.partitions.push(name.to_owned()),
+        }
+    }
+
+    /// The place of a partition, which it gets if it has none.
+    fn place_mut(&mut self, partition: usize) -> &mut Place {
+        let name = self.name_of(partition).to_owned();
+        let place = self.places.partitions.entry(name).or_default();
+        place.listed = place.listed.or(self.listed.as_ref().map(|(at, _)| *at));
+        place
+    }
+
     fn name_of(&self, partition: usize) -> &str {
         self.plan.partitions.get(partition).map_or("", String::as_str)
     }
@@ -354,6 +491,12 @@ impl Puller {
     /// [`Self::give_up`] goes on with the other partitions.
     pub async fn step(&mut self) -> Result<Step, PullError> {
         loop {
+            if let (Some(round), Some(listing)) = (self.waiting, self.plan.listing) {
+                let names = self.api.partitions().await?;
+                self.waiting = None;
+                self.take_list(names, listing.kept);
+                self.plan_known(round);
+            }
             let Some(chain) = &self.chain else {
                 let Some(window) = self.windows.pop_front() else { return Ok(Step::Idle) };
                 self.begin(window);
@@ -570,8 +713,7 @@ impl Puller {
         }
         if let Some(cursor) = owed.cursor.filter(|_| !self.is_range) {
             let from = chain.window.from;
-            let name = self.name_of(tag.partition).to_owned();
-            let place = self.places.partitions.entry(name).or_default();
+            let place = self.place_mut(tag.partition);
             if place.through == Timestamp::default() {
                 place.through = from;
             }
@@ -586,22 +728,26 @@ impl Puller {
             return;
         }
         let Window { partition, from, to } = chain.window;
-        let name = self.name_of(partition).to_owned();
-        let place = self.places.partitions.entry(name).or_default();
         let through = if self.plan.has_to || self.plan.is_cursor || self.plan.is_by_arrival {
             to
         } else {
             // The server decides where it ends. A clock that is ahead must not make us skip anything.
             chain.time_max.map_or(from, |time| time.min(to))
         };
+        let place = self.place_mut(partition);
         place.through = place.through.max(through);
         let slack = self.plan.overlap + Duration::from_secs(1);
+        let asked = self.asked();
         let needed: Vec<_> = (0..self.plan.partitions.len())
             .map(|partition| {
-                let place = self.place(partition);
                 // Later windows begin there or later.
                 let reach = |through: Timestamp| self.plan.form.reach(through.minus(slack));
-                place.map_or(Timestamp::MIN, |place| reach(place.through))
+                match self.place(partition) {
+                    Some(place) => reach(place.through),
+                    None if asked.contains(&partition) => Timestamp::MIN,
+                    // Gone, and its place with it.
+                    None => Timestamp::MAX,
+                }
             })
             .collect();
         self.seen.forget(&needed);
@@ -612,6 +758,11 @@ impl Puller {
 
     /// Leaves the rest of the partition at hand for the next round.
     pub fn give_up(&mut self) {
+        // The partitions that are known go on; the next round asks for them again.
+        if let Some(round) = self.waiting.take() {
+            self.plan_known(round);
+            return;
+        }
         let Some(chain) = self.chain.take() else { return };
         self.owed = Owed::default();
         self.windows.retain(|window| window.partition != chain.window.partition);
@@ -634,7 +785,7 @@ impl Restoring {
     /// # Errors
     /// [`PullError::Checkpoint`] if it can't be read.
     pub fn new(plan: &PullPlan, text: &str) -> Result<Self, PullError> {
-        Restored::new(&plan.name, text, &plan.partitions).map(Self)
+        Restored::new(&plan.name, text, &plan.partitions, plan.listing.is_some()).map(Self)
     }
 
     /// Whether the checkpoint of the batch before is needed.
@@ -648,6 +799,6 @@ impl Restoring {
     /// # Errors
     /// [`PullError::Checkpoint`] if it can't be read.
     pub fn earlier(&mut self, plan: &PullPlan, text: &str) -> Result<(), PullError> {
-        self.0.earlier(&plan.name, text, &plan.partitions)
+        self.0.earlier(&plan.name, text)
     }
 }

@@ -61,7 +61,35 @@ pub(super) struct Input {
 #[serde(deny_unknown_fields)]
 pub(super) struct Partitions {
     pub(super) name: String,
+    #[serde(default)]
     pub(super) values: Vec<String>,
+    /// The API is asked which there are.
+    #[serde(default)]
+    pub(super) list: Option<PartitionList>,
+}
+
+/// How the API is asked for its partitions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartitionList {
+    pub(super) request: Request,
+    /// Where the list is; the whole answer if it is left out.
+    #[serde(default)]
+    pub(super) at: Path,
+    /// What of an element is the partition; the element itself if it is left out.
+    #[serde(default)]
+    pub(super) value: Path,
+    /// What must be true of an element.
+    #[serde(default)]
+    pub(super) only: Option<Path>,
+    #[serde(default)]
+    pub(super) paging: Paging,
+    /// How often it is asked.
+    #[serde(default = "Span::one_hour")]
+    pub(super) every: Span,
+    /// For how long the place of one that is no longer listed is kept.
+    #[serde(default = "Span::thirty_days")]
+    pub(super) kept: Span,
 }
 
 /// How the server knows us.
@@ -78,6 +106,32 @@ pub(super) enum Auth {
     Jwt(Jwt),
     Google(Google),
     Duo(Duo),
+}
+
+impl File {
+    /// The request for the partitions, as a file of its own: what it finds are ids.
+    pub(super) fn of_list(&self) -> Option<Self> {
+        let list = self.partitions.as_ref()?.list.as_ref()?;
+        let records = Records {
+            format: Form::Json,
+            at: list.at.clone(),
+            optional: false,
+            id: vec![list.value.clone()],
+            time: None,
+            time_format: TimeForm::default(),
+        };
+        let window = Window { cursor: false, ..self.window.clone() };
+        Some(Self {
+            request: list.request.clone(),
+            records,
+            paging: list.paging.clone(),
+            partitions: None,
+            prepare: None,
+            fetch: None,
+            window,
+            ..self.clone()
+        })
+    }
 }
 
 impl Auth {
@@ -531,6 +585,14 @@ impl Span {
 
     const fn five_minutes() -> Self {
         Self(Duration::from_secs(300))
+    }
+
+    const fn one_hour() -> Self {
+        Self(Duration::from_secs(3600))
+    }
+
+    const fn thirty_days() -> Self {
+        Self(Duration::from_secs(30 * 86_400))
     }
 
     const fn one_day() -> Self {

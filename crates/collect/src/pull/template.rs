@@ -131,6 +131,14 @@ impl Template {
         Ok(Self { pieces })
     }
 
+    /// The name that it begins with.
+    pub(super) fn first_name(&self) -> Option<&str> {
+        match self.pieces.first() {
+            Some(Piece::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The names in it.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use base::{
-    Explain as _, FixedClock, HttpExchange, HttpFailure, HttpReply, HttpRequest, Timestamp,
+    Explain as _, FixedClock, HttpExchange, HttpFailure, HttpReply, HttpRequest, Timestamp, limits,
 };
 
 use proptest::strategy::Strategy as _;
@@ -49,16 +49,19 @@ fn now() -> Timestamp {
 
 /// A pull of a file, before a server that will answer this.
 fn puller(file: &str, replies: &[HttpReply]) -> (Puller, Arc<Script>) {
+    puller_at(file, replies, &Arc::new(FixedClock::new(now())))
+}
+
+fn puller_at(file: &str, replies: &[HttpReply], clock: &Arc<FixedClock>) -> (Puller, Arc<Script>) {
     let definition = PullDefinition::parse(file, "mine.yml").unwrap();
     let http = Arc::new(Script::default());
     http.replies.lock().unwrap().extend(replies.iter().cloned());
-    let clock = Arc::new(FixedClock::new(now()));
     let secret = PullValue::Secret(PullSecret::new("hush-hush".into()));
     let mut choices = PullChoices { name: "p".into(), ..PullChoices::default() };
     choices.values.insert("token".into(), secret);
     let (api, plan) =
-        definition.open(choices, Arc::clone(&http) as _, Arc::clone(&clock) as _).unwrap();
-    let mut puller = Puller::new(api, plan, clock);
+        definition.open(choices, Arc::clone(&http) as _, Arc::clone(clock) as _).unwrap();
+    let mut puller = Puller::new(api, plan, Arc::clone(clock) as _);
     puller.begin_round();
     (puller, http)
 }
@@ -444,5 +447,176 @@ proptest::proptest! {
             puller.took(piece.records.len());
             proptest::prop_assert!(puller.checkpoint(true).contains("\"kind\":\"pull\""));
         }
+    }
+}
+
+const LISTED: &str = "\
+description: mine
+log_source: mine
+inputs: {token: {description: a token, secret: true}}
+auth: {query: {name: key, value: '{token}'}}
+partitions:
+  name: org
+  list: {request: {url: 'https://api.example/v1/orgs'}, value: login, paging: {link: {rel: next}}, kept: 2d}
+request: {url: 'https://api.example/v1/{org}', query: {from: '{from}', to: '{to}'}}
+records: {id: [id]}
+window: {overlap: 1h, max: 7d, format: rfc3339_seconds}
+";
+
+fn orgs(names: &[&str]) -> HttpReply {
+    let names: Vec<String> = names.iter().map(|name| format!(r#"{{"login": "{name}"}}"#)).collect();
+    reply(200, &[], &format!("[{}]", names.join(",")))
+}
+
+/// A pull whose partitions are listed, its server and its clock.
+struct Listed {
+    puller: Puller,
+    http: Arc<Script>,
+    clock: Arc<FixedClock>,
+}
+
+impl Listed {
+    fn new(clock: Arc<FixedClock>) -> Self {
+        let (puller, http) = puller_at(LISTED, &[], &clock);
+        Self { puller, http, clock }
+    }
+
+    /// A round before a server that answers this: what was asked, without days and the key.
+    async fn round(&mut self, replies: &[HttpReply]) -> Vec<String> {
+        *self.http.replies.lock().unwrap() = replies.iter().cloned().collect();
+        self.puller.begin_round();
+        loop {
+            match self.puller.step().await {
+                Ok(Step::Piece(piece)) => self.puller.took(piece.records.len()),
+                Ok(Step::Window) => {}
+                Ok(Step::Idle) => break,
+                Err(_) => self.puller.give_up(),
+            }
+        }
+        let short = |line: String| {
+            let line = line.replace("GET https://api.example/v1/", "").replace("%3A00%3A00Z", "h");
+            line.split("&key").next().unwrap_or_default().replace("key=hush-hush", "")
+        };
+        self.http.asked().into_iter().map(short).collect()
+    }
+
+    /// As a process that begins anew, from what is stored.
+    fn restart(&mut self) {
+        let stored = self.puller.checkpoint(true);
+        *self = Self::new(Arc::clone(&self.clock));
+        let restoring = Restoring::new(self.puller.plan(), &stored).unwrap();
+        self.puller.restore(restoring);
+    }
+}
+
+fn none() -> HttpReply {
+    reply(200, &[], "[]")
+}
+
+#[tokio::test]
+async fn partitions_that_the_api_names_come_go_and_come_back() {
+    let mut listed = Listed::new(Arc::new(FixedClock::new(now())));
+    let link = ("link", "</v1/orgs?page=2>; rel=next");
+    let first = HttpReply { headers: reply(200, &[link], "").headers, ..orgs(&["b"]) };
+    let asked = listed.round(&[first, orgs(&["a"]), none(), none()]).await;
+    let expected = [
+        "orgs?",
+        "orgs?page=2",
+        "a?from=2026-11-23T08h&to=2026-11-24T08h",
+        "b?from=2026-11-23T08h&to=2026-11-24T08h",
+    ];
+    assert_eq!(asked, expected, "from a day back");
+
+    // Within the hour it is not asked again, and in a new process it is.
+    listed.clock.advance(std::time::Duration::from_secs(1800));
+    assert_eq!(listed.round(&[none(), none()]).await.len(), 2);
+    listed.restart();
+    listed.clock.advance(std::time::Duration::from_secs(1800));
+    let asked = listed.round(&[orgs(&["a", "c"]), none(), none()]).await;
+    let expected = [
+        "orgs?",
+        "a?from=2026-11-24T07%3A30%3A00Z&to=2026-11-24T09h",
+        "c?from=2026-11-23T09h&to=2026-11-24T09h",
+    ];
+    assert_eq!(asked, expected, "`b` is gone, `c` is new");
+
+    // The list can't be had: what is known goes on, also in a new process.
+    for is_new in [false, true] {
+        listed.clock.advance(std::time::Duration::from_secs(3600));
+        if is_new {
+            listed.restart();
+        }
+        let asked = listed.round(&[reply(404, &[], ""), none(), none()]).await;
+        let names: Vec<_> = asked.iter().filter_map(|line| line.split('?').next()).collect();
+        assert_eq!(names, ["orgs", "a", "c"], "{is_new}");
+    }
+
+    // It comes back within two days, and goes on from where it was.
+    listed.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    let asked = listed.round(&[orgs(&["b"]), none()]).await;
+    assert_eq!(asked, ["orgs?", "b?from=2026-11-24T07%3A30%3A00Z&to=2026-11-25T11h"]);
+    // `a` does not, and begins anew.
+    listed.clock.advance(std::time::Duration::from_secs(72 * 3600));
+    listed.round(&[orgs(&["b"]), none()]).await;
+    let asked = listed.round(&[none()]).await;
+    assert_eq!(asked.len(), 0, "nothing is new in the same moment");
+    listed.clock.advance(std::time::Duration::from_secs(3600));
+    let asked = listed.round(&[orgs(&["a"]), none()]).await;
+    assert_eq!(asked, ["orgs?", "a?from=2026-11-27T12h&to=2026-11-28T12h"]);
+}
+
+#[tokio::test]
+async fn there_are_not_more_partitions_than_the_limit() {
+    let mut listed = Listed::new(Arc::new(FixedClock::new(now())));
+    let names: Vec<String> =
+        (0..limits::PULL_PARTITIONS_MAX + 5).map(|n| format!("o{n:03}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let long = "x".repeat(limits::PULL_PARTITION_BYTES_MAX + 1);
+    names.push(&long);
+    let replies: Vec<_> = std::iter::once(orgs(&names))
+        .chain((0..limits::PULL_PARTITIONS_MAX).map(|_| none()))
+        .collect();
+    let asked = listed.round(&replies).await;
+    assert_eq!(asked.len(), 1 + limits::PULL_PARTITIONS_MAX);
+    let [notice] = &listed.puller.notices()[..] else { panic!("a notice") };
+    assert_eq!(notice.code, "DAB0371");
+    assert!(
+        notice.message.ends_with("asks 200 of the partitions that the API names; 6 are left out")
+    );
+}
+
+#[tokio::test]
+async fn without_a_list_a_first_round_fails() {
+    let mut listed = Listed::new(Arc::new(FixedClock::new(now())));
+    listed.puller.begin_round();
+    listed.http.replies.lock().unwrap().push_back(reply(200, &[], r#"[{"name": "a"}]"#));
+    let error = listed.puller.step().await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("an element of the list of partitions has no value"),
+        "{error}"
+    );
+    listed.puller.give_up();
+    assert!(matches!(listed.puller.step().await, Ok(Step::Idle)));
+}
+
+#[test]
+fn mistakes_in_lists_of_partitions_are_told() {
+    let told = |file: &str| {
+        let mistakes = PullDefinition::parse(file, "mine.yml").unwrap_err();
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    for (from, to, expected) in [
+        ("name: org\n", "name: org\n  values: [a]\n", "`partitions` has both `values` and `list`"),
+        (
+            "https://api.example/v1/{org}",
+            "{org}/v1",
+            "an address begins with a partition that the API names",
+        ),
+        ("v1/orgs", "v1/{org}", "`{org}` in `partitions.list.request` stands for nothing"),
+        ("kept: 2d", "every: 1s", "`partitions.list.every` is not between 1 minute and 1 day"),
+        ("link: {rel: next}", "page: {size: 0, query: p}", "`size` is 0"),
+    ] {
+        assert!(LISTED.contains(from));
+        assert_eq!(told(&LISTED.replace(from, to)), expected, "{from}");
     }
 }

@@ -789,11 +789,19 @@ impl Server {
             return refuse(401, "Unauthorized");
         }
         assert_eq!(request.header("accept"), "application/taxii+json;version=2.1");
-        assert_eq!(request.path, "/collections/indicators/objects/");
+        if request.path == "/collections/" {
+            return self.taxii_collections(now);
+        }
+        let is_first = match request.path.as_str() {
+            "/collections/indicators/objects/" => true,
+            "/collections/more/objects/" => false,
+            other => panic!("{other} is no collection that may be read"),
+        };
         assert_eq!(request.query("match[type]"), Some("indicator"));
         let after = time(request.query("added_after"));
         // By when they were added; what they say of themselves may be much older.
-        let mut all = self.select(now, |event| event.visible > after);
+        let is_here = |event: &Event| event.id.is_multiple_of(2) == is_first;
+        let mut all = self.select(now, |event| event.visible > after && is_here(event));
         for event in &mut all {
             event.time = event.visible;
         }
@@ -818,6 +826,18 @@ impl Server {
             body["next"] = next.into();
         }
         Reply::json(200, &body)
+    }
+
+    /// One of them is not listed for some hours, and one may not be read.
+    fn taxii_collections(&self, now: Timestamp) -> Reply {
+        let collection = |id: &str| json!({"id": id, "title": id, "can_read": id != "secret"});
+        let begun = self.events.iter().map(|event| event.time).min().unwrap_or(now);
+        let hours = now.as_micros().saturating_sub(begun.as_micros()) / 3_600_000_000;
+        let mut all = vec![collection("secret"), collection("indicators")];
+        if !(23..26).contains(&hours) {
+            all.push(collection("more"));
+        }
+        Reply::json(200, &json!({"collections": all}))
     }
 
     fn misp(&mut self, request: &Request, now: Timestamp) -> Reply {
