@@ -216,6 +216,11 @@ impl Fuzzer {
                 from = middle;
             }
         }
+        if !self.run(target, from..to, false)?.is_killed {
+            let message = "it was killed, and no one input does that: from outside, or for memory";
+            run.findings.push(json!({"kind": "killed", "message": message}));
+            return Ok(run);
+        }
         let mut command = self.command(target, &(from..to));
         command.arg("--save");
         let said = process::output(&mut command)?;
