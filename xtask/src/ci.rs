@@ -37,7 +37,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
     phase.end();
 
     let phase = Phase::begin("fuzz");
-    fuzz::run(root, &fuzz::Options::default())?;
+    fuzz::run(root, &fuzz::Options::for_ci())?;
     phase.end();
 
     // The tests come last: their closing line counts what was run.

@@ -26,13 +26,25 @@ use crate::{
 pub(crate) struct Options {
     targets: Vec<String>,
     inputs: u64,
+    /// For how long each target is given inputs.
+    seconds: u64,
     seed: u64,
     is_json: bool,
 }
 
+/// As long as it takes.
+const NO_END: u64 = u64::MAX;
+
+impl Options {
+    /// What the build server runs: a million inputs for each target, or as many as there is time for.
+    pub(crate) fn for_ci() -> Self {
+        Self { seconds: 40, ..Self::default() }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self { targets: Vec::new(), inputs: 1_000_000, seed: 1, is_json: false }
+        Self { targets: Vec::new(), inputs: 1_000_000, seconds: NO_END, seed: 1, is_json: false }
     }
 }
 
@@ -54,6 +66,7 @@ impl Options {
                 || value.parse().map_err(|_| format!("`{word}` wants a number, not `{value}`"));
             match (word, value) {
                 ("--inputs", _) => options.inputs = number()?,
+                ("--seconds", _) => options.seconds = number()?,
                 ("--seed", _) => options.seed = number()?,
                 ("--output", "json") => options.is_json = true,
                 ("--output", "text") => options.is_json = false,
@@ -75,6 +88,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         root: root.to_owned(),
         corpora: test::corpora(root),
         seed: options.seed,
+        seconds: options.seconds,
         is_quiet: options.is_json,
     };
     let all = fuzzer.targets()?;
@@ -136,6 +150,7 @@ struct Fuzzer {
     root: PathBuf,
     corpora: Option<PathBuf>,
     seed: u64,
+    seconds: u64,
     is_quiet: bool,
 }
 
@@ -158,20 +173,22 @@ impl Fuzzer {
             .ok_or_else(|| format!("no targets in {said}"))
     }
 
-    fn command(&self, target: &str, numbers: &Range<u64>) -> Command {
+    fn command(&self, target: &str, numbers: &Range<u64>, seconds: u64) -> Command {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut command = process::command(&self.program, &self.root);
         command
             .arg(target)
             .arg(&self.root)
             .args([self.seed, numbers.start, numbers.end].map(|n| n.to_string()));
-        command.arg(threads.to_string()).args(&self.corpora);
+        command.args([threads.to_string(), seconds.to_string()]).args(&self.corpora);
         command
     }
 
     /// Runs a range of numbers, and hears what there is to say.
     fn run(&self, target: &str, numbers: Range<u64>, is_shown: bool) -> Result<Run, Failure> {
-        let mut command = self.command(target, &numbers);
+        // Whatever kills it is found again only by all of its numbers.
+        let mut command =
+            self.command(target, &numbers, if is_shown { self.seconds } else { NO_END });
         // What kills it says so on stderr; while it is searched for that is known.
         command.stderr(if is_shown { Stdio::inherit() } else { Stdio::null() });
         let fail = |error: std::io::Error| format!("`{target}`: {error}");
@@ -221,7 +238,7 @@ impl Fuzzer {
             run.findings.push(json!({"kind": "killed", "message": message}));
             return Ok(run);
         }
-        let mut command = self.command(target, &(from..to));
+        let mut command = self.command(target, &(from..to), NO_END);
         command.arg("--save");
         let said = process::output(&mut command)?;
         run.findings.extend(
@@ -281,7 +298,10 @@ mod tests {
         let read =
             Options::read(&["json", "--inputs", "5", "cel", "--seed", "2", "--output", "json"]);
         let targets = vec!["json".to_owned(), "cel".to_owned()];
-        assert_eq!(read, Ok(Options { targets, inputs: 5, seed: 2, is_json: true }));
+        assert_eq!(
+            read,
+            Ok(Options { targets, inputs: 5, seconds: NO_END, seed: 2, is_json: true })
+        );
         assert_eq!(Options::read(&[]), Ok(Options::default()));
         for wrong in [["--inputs", "many"], ["--output", "xml"], ["--minutes", "1"]] {
             assert!(Options::read(&wrong).is_err(), "{wrong:?}");

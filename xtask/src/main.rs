@@ -51,6 +51,7 @@ usage: cargo xtask <task> [options]
     --binary PATH   measure this program, instead of building one
   fuzz [TARGET…]  run what reads bytes of strangers on inputs made from a seed (default: every target)
     --inputs N      how many inputs each target gets (default 1000000)
+    --seconds S     for how long each target gets inputs (default: as long as it takes)
     --seed S        another seed, other inputs (default 1)
     --output json   tell what was found as JSON
   ci              what a build server runs: tidy, format, clippy, fuzz, test

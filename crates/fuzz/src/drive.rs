@@ -31,6 +31,8 @@ pub struct Plan {
     pub to: u64,
     /// How many at once.
     pub threads: usize,
+    /// After this time no further inputs are begun.
+    pub time_max: Duration,
     /// An input that takes longer is a finding.
     pub slow: Duration,
     /// A process that takes more is a finding. Looked at on Linux only.
@@ -186,7 +188,7 @@ impl Shared {
         let mut longest = (Duration::ZERO, 0);
         while !self.is_over.load(Ordering::Relaxed) {
             let from = self.next.fetch_add(NUMBERS_AT_ONCE, Ordering::Relaxed);
-            if from >= self.plan.to {
+            if from >= self.plan.to || now().duration_since(self.begun) >= self.plan.time_max {
                 break;
             }
             for number in from..self.plan.to.min(from + NUMBERS_AT_ONCE) {
@@ -274,6 +276,7 @@ mod tests {
         from: 0,
         to: 3000,
         threads: 2,
+        time_max: Duration::MAX,
         slow: Duration::from_secs(60),
         memory_bytes_max: u64::MAX,
     };
@@ -328,6 +331,12 @@ mod tests {
         assert!(findings.is_cut_short);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].0, "slow");
+    }
+
+    #[test]
+    fn begins_nothing_when_the_time_is_over() {
+        let (findings, found) = run(Plan { time_max: Duration::ZERO, ..PLAN });
+        assert_eq!((findings.inputs, findings.is_cut_short, found.len()), (0, false, 0));
     }
 
     #[test]

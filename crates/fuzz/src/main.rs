@@ -15,7 +15,7 @@ use dab_fuzz::{
 use serde_json::{Value, json};
 
 const USAGE: &str = "usage: dab-fuzz list
-       dab-fuzz TARGET ROOT SEED FROM TO THREADS [CORPORA] [--save]
+       dab-fuzz TARGET ROOT SEED FROM TO THREADS SECONDS [CORPORA] [--save]
 
 With --save the input FROM is kept, and not run.";
 
@@ -52,13 +52,14 @@ fn main() -> ExitCode {
 }
 
 fn read(words: &[&str]) -> Option<(Plan, Places)> {
-    let [name, root, seed, from, to, threads, corpora @ ..] = words else { return None };
+    let [name, root, seed, from, to, threads, seconds, corpora @ ..] = words else { return None };
     let plan = Plan {
         target: target(name)?,
         seed: seed.parse().ok()?,
         from: from.parse().ok()?,
         to: to.parse().ok()?,
         threads: threads.parse().ok()?,
+        time_max: Duration::from_secs(seconds.parse().ok()?),
         slow: SLOW,
         memory_bytes_max: MEMORY_BYTES_MAX,
     };
