@@ -47,11 +47,11 @@ fn the_program_says_what_it_did() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), said.lines().last().unwrap_or_default().to_owned())
     };
-    let (code, said) = run(&["json", root.to_str().unwrap(), "7", "0", "500", "2"]);
+    let (code, said) = run(&["json", root.to_str().unwrap(), "7", "0", "500", "2", "60"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(r#""inputs":500"#) && said.contains(r#""panics":0"#), "{said}");
     let (code, said) = run(&["list"]);
     assert_eq!(code, Some(0));
     assert!(TARGETS.iter().all(|target| said.contains(target.name)), "{said}");
-    assert_eq!(run(&["nothing", ".", "1", "0", "1", "1"]).0, Some(3));
+    assert_eq!(run(&["nothing", ".", "1", "0", "1", "1", "60"]).0, Some(3));
 }
