@@ -226,16 +226,20 @@ impl Table {
             return table.update_state().await.map_err(|error| self.read_error(error));
         }
         let mut table = DeltaTable::new(Arc::clone(&self.log_store));
-        match table.load().await {
-            Ok(()) => *state = Some(table),
-            Err(error) => {
-                // The library's error for a table that is not there differs by version and store,
-                // so the store itself is asked.
-                if self.exists().await? {
-                    return Err(self.read_error(error));
-                }
+        let mut was_there = false;
+        while let Err(error) = table.load().await {
+            // The library's error for a table that is not there differs by version and store,
+            // so the store itself is asked.
+            if !self.exists().await? {
+                return Ok(());
             }
+            // One that was made in the meantime is read the second time.
+            if was_there {
+                return Err(self.read_error(error));
+            }
+            was_there = true;
         }
+        *state = Some(table);
         Ok(())
     }
 

@@ -149,7 +149,7 @@ impl Remote {
     }
 
     async fn put(&self, key: &str, lines: &[String]) {
-        self.store.put(&Key::from(key), lines.concat().into()).await.unwrap();
+        self.store.put(&Key::parse(key).unwrap(), lines.concat().into()).await.unwrap();
     }
 
     fn parts(&self, announced: Announced, http: Option<Ingest>) -> Parts {
