@@ -25,6 +25,11 @@ mod search;
 mod syslog;
 mod text;
 
+use std::borrow::Cow;
+
+use ::base::{Event, EventId, Object, ObjectHash, Origin, Timestamp, Value};
+use ::decode::{At, Decoder, Header, parse_json};
+
 pub use announce::announce;
 pub use binary::binary;
 pub use cel::cel;
@@ -43,3 +48,44 @@ pub use rule::rule;
 pub use search::search;
 pub use syslog::syslog;
 pub use text::text;
+
+/// An event with these fields.
+fn event(fields: Object<'_>) -> Event<'_> {
+    Event {
+        time: Timestamp::default(),
+        ingest_time: Timestamp::default(),
+        id: EventId { object: ObjectHash::of(&["fuzz"]), offset: 0 },
+        log_source: "fuzz",
+        origin: Origin { object: Cow::Borrowed("fuzz"), offset: 0 },
+        fields,
+        normalized: Object::new(),
+        json: None,
+    }
+}
+
+/// Decodes a record: what is refused is refused at one of its bytes, and an event's JSON is read as the same
+/// fields. Answers the JSON, or the reason.
+fn decoded(
+    decoder: &Decoder,
+    (offset, bytes): (u64, &[u8]),
+    header: Option<&Header>,
+) -> Result<String, String> {
+    let at = At {
+        object: "fuzz",
+        object_hash: ObjectHash::of(&["fuzz"]),
+        offset,
+        ingest_time: Timestamp::from_seconds(1_795_507_200),
+        header,
+    };
+    match decoder.decode(bytes, &at) {
+        Err(reject) => {
+            assert!(reject.byte().is_none_or(|byte| byte <= bytes.len()));
+            Err(reject.to_string())
+        }
+        Ok(event) => {
+            let json = event.to_json();
+            assert_eq!(parse_json(json.as_bytes()), Ok(Value::Object(event.fields)));
+            Ok(json)
+        }
+    }
+}

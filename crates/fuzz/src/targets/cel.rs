@@ -1,10 +1,10 @@
 //! Whatever the expression: compiling, checking and evaluating it neither panics nor takes long, and
 //! the quick evaluation agrees with the whole one.
 
-use std::borrow::Cow;
-
-use ::base::{Event, EventId, Object, ObjectHash, Origin, Timestamp, Value};
+use ::base::{Object, Value};
 use ::cel::{Declarations, Program, Schema, Verdict, check};
+
+use super::event;
 
 /// Takes one input.
 pub fn cel(bytes: &[u8]) {
@@ -22,16 +22,7 @@ pub fn cel(bytes: &[u8]) {
     fields.push("a", Value::Object(inner));
     fields.push("n", Value::Int(3));
     fields.push("l", Value::List(vec![Value::text("p"), Value::Int(-1), Value::Null]));
-    let event = Event {
-        time: Timestamp::default(),
-        ingest_time: Timestamp::default(),
-        id: EventId { object: ObjectHash::of(&["fuzz"]), offset: 0 },
-        log_source: "fuzz",
-        origin: Origin { object: Cow::Borrowed("fuzz"), offset: 0 },
-        fields,
-        normalized: Object::new(),
-        json: None,
-    };
+    let event = event(fields);
     let verdict = program.judge(&event);
     let matched = program.matches(&event);
     assert_eq!(verdict == Verdict::True, matched == Ok(true), "{verdict:?} {matched:?}");

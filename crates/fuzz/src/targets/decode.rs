@@ -5,8 +5,9 @@
 
 use std::sync::LazyLock;
 
-use ::base::{ObjectHash, Timestamp, Value};
-use ::decode::{At, Decoder, Frame, FrameState, Framer, LogSource, parse_json, shipped};
+use ::decode::{Decoder, Frame, FrameState, Framer, LogSource, shipped};
+
+use super::decoded;
 
 static DECODERS: LazyLock<Vec<Decoder>> = LazyLock::new(|| {
     let sources = shipped().iter().map(|(file, text)| LogSource::parse(file, text));
@@ -20,19 +21,6 @@ pub fn decode(bytes: &[u8]) {
     let mut framer = Framer::new(&decoder.log_source().format, FrameState::default(), 0);
     framer.frame(object, true, &mut |frame| {
         let Frame::Record { offset, bytes, header } = frame else { return };
-        let at = At {
-            object: "fuzz",
-            object_hash: ObjectHash::of(&["fuzz"]),
-            offset,
-            ingest_time: Timestamp::from_seconds(1_795_507_200),
-            header: header.as_ref(),
-        };
-        match decoder.decode(bytes, &at) {
-            Err(reject) => assert!(reject.byte().is_none_or(|byte| byte <= bytes.len())),
-            Ok(event) => {
-                let json = event.to_json();
-                assert_eq!(parse_json(json.as_bytes()), Ok(Value::Object(event.fields)));
-            }
-        }
+        drop(decoded(decoder, (offset, bytes), header.as_ref()));
     });
 }

@@ -1,10 +1,12 @@
 //! Whatever the bytes of a rule's file: it is read without a panic, and both matchers, the indexed
 //! and the plain one, find the same.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use ::base::{Event, EventId, Explain as _, Object, ObjectHash, Origin, Timestamp, Value};
+use ::base::{Explain as _, Object, Value};
 use ::detect::{Definitions, Engine, FullScan, Matcher, RuleSet, load_documents};
+
+use super::event;
 
 /// Takes one input.
 pub fn rule(bytes: &[u8]) {
@@ -24,16 +26,7 @@ pub fn rule(bytes: &[u8]) {
     fields.push("Image", Value::text(r"C:\Windows\System32\cmd.exe"));
     fields.push("EventID", Value::Int(1));
     fields.push("a", Value::text("b"));
-    let event = Event {
-        time: Timestamp::default(),
-        ingest_time: Timestamp::default(),
-        id: EventId { object: ObjectHash::of(&["fuzz"]), offset: 0 },
-        log_source: "fuzz",
-        origin: Origin { object: Cow::Borrowed("fuzz"), offset: 0 },
-        fields,
-        normalized: Object::new(),
-        json: None,
-    };
+    let event = event(fields);
     let found = |matcher: &dyn Matcher| {
         let mut matches = Vec::new();
         matcher.evaluate(&event, &mut matches);

@@ -5,8 +5,9 @@
 
 use std::sync::LazyLock;
 
-use ::base::{ObjectHash, Timestamp, Value};
-use ::decode::{At, Decoder, Frame, FrameState, Framer, LogSource, parse_json};
+use ::decode::{Decoder, Frame, FrameState, Framer, LogSource};
+
+use super::decoded;
 
 const FORMATS: &[&str] = &[
     "syslog",
@@ -58,22 +59,6 @@ pub fn text(bytes: &[u8]) {
 /// Notes what becomes of a record; what is malformed may be cut differently.
 fn take(decoder: &Decoder, frame: Frame<'_>, found: &mut Vec<(u64, String)>) {
     let Frame::Record { offset, bytes, header } = frame else { return };
-    let at = At {
-        object: "fuzz",
-        object_hash: ObjectHash::of(&["fuzz"]),
-        offset,
-        ingest_time: Timestamp::from_seconds(1_795_507_200),
-        header: header.as_ref(),
-    };
-    match decoder.decode(bytes, &at) {
-        Err(reject) => {
-            assert!(reject.byte().is_none_or(|byte| byte <= bytes.len()));
-            found.push((offset, reject.to_string()));
-        }
-        Ok(event) => {
-            let json = event.to_json();
-            found.push((offset, json.clone()));
-            assert_eq!(parse_json(json.as_bytes()), Ok(Value::Object(event.fields)));
-        }
-    }
+    let (Ok(said) | Err(said)) = decoded(decoder, (offset, bytes), header.as_ref());
+    found.push((offset, said));
 }

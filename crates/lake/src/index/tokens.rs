@@ -200,6 +200,11 @@ const fn low_bits(count: u32) -> u64 {
     if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }
 
+/// The bits of the first of eight bytes.
+fn bytes_inside(count: usize) -> u64 {
+    low_bits(8 * u32::try_from(count.min(8)).unwrap_or(8))
+}
+
 /// The bytes from `from` on, and zeros behind the buffer's end.
 #[cold]
 fn padded<const N: usize>(buffer: &[u8], from: usize) -> [u8; N] {
@@ -210,15 +215,14 @@ fn padded<const N: usize>(buffer: &[u8], from: usize) -> [u8; N] {
     bytes
 }
 
-/// Eight bytes, the first lowest; of fewer than `length` eight, zeros in the others' stead.
+/// The first eight of `length` bytes, the first of them lowest; where there are fewer, zeros behind them.
 #[inline]
 pub(super) fn word(buffer: &[u8], from: usize, length: usize) -> u64 {
     let bytes = match buffer.get(from..).and_then(<[u8]>::first_chunk) {
         Some(bytes) => *bytes,
         None => padded(buffer, from),
     };
-    let inside = if length < 8 { (1 << (8 * length)) - 1 } else { u64::MAX };
-    u64::from_le_bytes(bytes) & inside
+    u64::from_le_bytes(bytes) & bytes_inside(length)
 }
 
 /// The hash of a token, in any case: of words of eight bytes in lower case, the last filled up with
@@ -229,9 +233,8 @@ pub(super) fn hash_in(buffer: &[u8], from: usize, to: usize) -> u64 {
     let mut hash = 0x243f_6a88_85a3_08d3_u64;
     let mut at = from;
     while at < to {
-        let left = (to - at).min(8);
-        let inside = low_bits(8 * u32::try_from(left).unwrap_or(8));
-        hash = (hash ^ (word(buffer, at, left) | (LOWER & inside)))
+        let left = to - at;
+        hash = (hash ^ (word(buffer, at, left) | (LOWER & bytes_inside(left))))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^= hash >> 32;
         at += 8;

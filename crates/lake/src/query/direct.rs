@@ -70,22 +70,18 @@ pub(super) struct Wanted {
     /// The table by its place among the tables.
     number: usize,
     condition: Condition,
-    range: TimeRange,
-    /// How many of the newest events.
-    limit: usize,
-    /// No event before this is among the newest.
-    cut: Arc<AtomicI64>,
-    /// How many bytes the events of one row group may have.
-    bytes_max: usize,
-    report: Arc<ScanReport>,
+    newest: Newest,
 }
 
 /// What is looked for, whichever the table.
 #[derive(Debug, Clone)]
 pub(super) struct Newest {
     pub(super) range: TimeRange,
+    /// How many of the newest events.
     pub(super) limit: usize,
+    /// No event before this is among the newest.
     pub(super) cut: Arc<AtomicI64>,
+    /// How many bytes the events of one row group may have.
     pub(super) bytes_max: usize,
     pub(super) report: Arc<ScanReport>,
 }
@@ -122,13 +118,12 @@ impl Wanted {
         newest: &Newest,
     ) -> Self {
         let condition = Condition::of(table, node);
-        let Newest { range, limit, cut, bytes_max, report } = newest.clone();
-        Self { table: Arc::clone(table), number, condition, range, limit, cut, bytes_max, report }
+        Self { table: Arc::clone(table), number, condition, newest: newest.clone() }
     }
 
     /// How many of the newest there can be at most from before this time: none.
     fn cut(&self) -> i64 {
-        self.cut.load(Ordering::Relaxed)
+        self.newest.cut.load(Ordering::Relaxed)
     }
 }
 
@@ -208,7 +203,7 @@ impl OpenFile {
 
     fn may_be_in_range(&self, group: usize) -> bool {
         let Some((first, last)) = self.times(group) else { return true };
-        let TimeRange { from, to } = self.wanted.range;
+        let TimeRange { from, to } = self.wanted.newest.range;
         last >= self.wanted.cut()
             && from.is_none_or(|from| last >= from.as_micros())
             && to.is_none_or(|to| first < to.as_micros())
@@ -227,7 +222,7 @@ impl OpenFile {
         if !self.may_be_in_range(group) {
             return Ok(Vec::new());
         }
-        let source = Source::new(self.place.clone(), Arc::clone(&self.wanted.report));
+        let source = Source::new(self.place.clone(), Arc::clone(&self.wanted.newest.report));
         let (mut known, is_dictionary) = self.known(group, &source).await?;
         let condition = self.wanted.condition.given(&mut known);
         if condition == Condition::Never {
@@ -297,13 +292,13 @@ impl GroupReader<'_> {
             Some(rows) => rows.row_count(),
             None => group.map_or(0, |group| usize::try_from(group.num_rows()).unwrap_or(0)),
         };
-        let TimeRange { from, to } = wanted.range;
+        let TimeRange { from, to } = wanted.newest.range;
         let (from, to) = (from.map(Timestamp::as_micros), to.map(Timestamp::as_micros));
         let is_inside = self.file.times(self.group).is_some_and(|(first, last)| {
             from.is_none_or(|from| first >= from) && to.is_none_or(|to| last < to)
         });
         let is_inside = is_inside || (from.is_none() && to.is_none());
-        if *condition == Condition::Always && is_inside && count <= wanted.limit {
+        if *condition == Condition::Always && is_inside && count <= wanted.newest.limit {
             return Ok(count > 0);
         }
         if let Some(time) = keep.get_mut(self.file.time) {
@@ -339,7 +334,7 @@ impl GroupReader<'_> {
         if times.is_empty() {
             return Ok(false);
         }
-        leave_newest(&mut passing, times, wanted.limit);
+        leave_newest(&mut passing, times, wanted.newest.limit);
         let chosen = RowSelection::from_filters(&[BooleanArray::from(passing)]);
         self.rows = Some(match &self.rows {
             Some(rows) => rows.and_then(&chosen),
@@ -453,11 +448,12 @@ impl<'w> TopRows<'w> {
         let found = Ranked { event: event(), table: self.wanted.number, id: id.to_owned() };
         self.bytes += found.bytes();
         self.found.push(found);
-        let is_much = self.found.len() >= self.wanted.limit.saturating_mul(2).max(BATCH_ROWS);
-        if is_much || self.bytes > self.wanted.bytes_max {
+        let is_much =
+            self.found.len() >= self.wanted.newest.limit.saturating_mul(2).max(BATCH_ROWS);
+        if is_much || self.bytes > self.wanted.newest.bytes_max {
             self.trim();
         }
-        if self.bytes > self.wanted.bytes_max {
+        if self.bytes > self.wanted.newest.bytes_max {
             let exhausted = DataFusionError::ResourcesExhausted("too many events".to_owned());
             return Err(ParquetError::External(Box::new(exhausted)));
         }
@@ -466,9 +462,9 @@ impl<'w> TopRows<'w> {
 
     fn trim(&mut self) {
         Ranked::sort(&mut self.found);
-        self.found.truncate(self.wanted.limit);
+        self.found.truncate(self.wanted.newest.limit);
         self.bytes = self.found.iter().map(Ranked::bytes).sum();
-        if self.found.len() == self.wanted.limit {
+        if self.found.len() == self.wanted.newest.limit {
             self.last = self.found.last().map(|last| (last.event.time, last.id.clone()));
         }
     }
