@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use dab_base::{Event, EventId, Match, Object, ObjectHash, Origin, SigmaRoute, Timestamp, Value};
+use dab_base::{
+    Event, EventId, Match, Object, ObjectHash, Origin, RecordJson, SigmaRoute, Timestamp, Value,
+};
 use dab_decode::{At, Decoder, LogSource, Scratch, parse_json_in};
 use dab_detect::{Engine, FullScan, Matcher, Remembering, Rule, load_file};
 
@@ -106,7 +108,7 @@ impl<M: Build> Side for Dab<M> {
             origin: Origin { object: Cow::Borrowed("lane"), offset: 0 },
             fields,
             normalized: Object::new(),
-            json: Some(line),
+            json: Some(RecordJson { text: line, is_same: true }),
         })
     }
 

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use crate::{Arguments, Failure, mutate::mutate, rules, witness};
 
-/// How many lines each engine sees before it is measured.
-pub(crate) const WARM_LINES: usize = 2_000;
+/// How many lines each engine sees before it is measured: dab's chooses anew what its rules wait for after
+/// 8,192 of them, which takes some 5 ms.
+pub(crate) const WARM_LINES: usize = 10_000;
 
 /// How many times over its events are measured, each time with others.
 const LOTS: usize = 3;
@@ -134,7 +135,7 @@ impl Lane {
         Ok(Self { source, rules: recipe.rules, text })
     }
 
-    /// The lines to warm up with, and three lots to measure with, each of `take` at most.
+    /// The lines to warm up with, no more than `take` either, and three lots to measure with, each of `take` at most.
     pub(crate) fn lots(&self, take: usize) -> [Vec<&str>; 4] {
         let lines: Vec<&str> = self.text.lines().collect();
         let (warm, rest) = lines.split_at(WARM_LINES.min(lines.len()));
@@ -143,6 +144,7 @@ impl Lane {
             let lot = lots.next().unwrap_or_default();
             lot.get(..take.min(lot.len())).unwrap_or_default().to_vec()
         };
+        let warm = warm.get(..take.min(warm.len())).unwrap_or_default();
         [warm.to_vec(), lot(), lot(), lot()]
     }
 }

@@ -60,8 +60,18 @@ pub struct Event<'a> {
     pub fields: Object<'a>,
     /// Fields in ECS names, nested (`source.ip` is `ip` inside `source`).
     pub normalized: Object<'a>,
-    /// The record's text, if that is JSON and says what `fields` says, no more and no less.
-    pub json: Option<&'a str>,
+    /// The record as its source wrote it, if it is JSON.
+    pub json: Option<RecordJson<'a>>,
+}
+
+/// A record's own text, which is JSON, beside the fields that were read from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordJson<'a> {
+    /// The text. Every string of the fields stands in it.
+    pub text: &'a str,
+    /// Whether it says what the fields say, no more and no less; else they were laid flat, and have
+    /// other names and places.
+    pub is_same: bool,
 }
 
 impl<'a> Event<'a> {
@@ -84,7 +94,8 @@ impl<'a> Event<'a> {
     /// The source's own fields as JSON, on one line: as the source wrote them, where it wrote JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        if let Some(json) = self.json.map(str::trim_ascii).filter(|json| is_one_line(json)) {
+        let same = self.json.filter(|json| json.is_same).map(|json| json.text.trim_ascii());
+        if let Some(json) = same.filter(|json| is_one_line(json)) {
             return json.to_owned();
         }
         let mut out = String::with_capacity(2048);

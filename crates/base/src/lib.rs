@@ -27,7 +27,7 @@ pub use about::ABOUT_MARK;
 pub use alert::{Alert, Fact, Facts, Level, Match, Reason, RuleInfo};
 pub use column::ColumnType;
 pub use damage::{DAMAGE_MARK, read_damage, write_damage};
-pub use event::{Event, FieldPath, Object, Origin, Value};
+pub use event::{Event, FieldPath, Object, Origin, RecordJson, Value};
 pub use http::{HttpExchange, HttpFailure, HttpReply, HttpRequest};
 pub use ids::{EventId, ObjectHash};
 pub use need::{Clause, Holds, Need};

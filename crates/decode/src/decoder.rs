@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use base::{Event, EventId, Object, ObjectHash, Origin, Place, Timestamp, Value};
+use base::{Event, EventId, Object, ObjectHash, Origin, Place, RecordJson, Timestamp, Value};
 
 use cel::Lookups;
 
@@ -130,7 +130,7 @@ impl Decoder {
             Parser::Lines(patterns) => self.line(patterns, text, at.ingest_time)?,
             Parser::Text(parser) => (parser.parse(text, at.header)?, None),
         };
-        let (mut fields, is_changed) = self.lifter.apply(fields);
+        let (mut fields, is_lifted) = self.lifter.apply(fields);
         for (key, value) in about.into_iter().flatten() {
             fields.push(key, value);
         }
@@ -147,7 +147,7 @@ impl Decoder {
             log_source: &self.source.name,
             origin: Origin { object: Cow::Borrowed(at.object), offset: at.offset },
             normalized,
-            json: json.filter(|_| !is_changed),
+            json: json.map(|text| RecordJson { text, is_same: !is_lifted }),
             fields,
         })
     }

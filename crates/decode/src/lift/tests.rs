@@ -1,16 +1,33 @@
 //! Nested records, laid flat.
 
-use base::Object;
+use base::{Object, Value};
 
 use crate::{
     LogSource,
     fixture::{at, decoder},
+    parse_json,
 };
 
 /// The event's own fields, as JSON.
 fn lifted(lift: &str, record: &str) -> String {
     let yaml = format!("format: json\ntime: {{missing: ingest_time}}\nlift: {lift}\n");
-    decoder(&yaml).decode(record.as_bytes(), &at()).unwrap().to_json()
+    let decoder = decoder(&yaml);
+    let event = decoder.decode(record.as_bytes(), &at()).unwrap();
+    // Whoever looks for a text anywhere may look into the record instead.
+    let (own, mut all, mut lifted) = (event.json.unwrap(), Vec::new(), Vec::new());
+    strings(&parse_json(own.text.as_bytes()).unwrap(), &mut all);
+    strings(&Value::Object(event.fields.clone()), &mut lifted);
+    assert!(lifted.iter().all(|text| all.contains(text)), "{lifted:?}");
+    event.to_json()
+}
+
+fn strings(value: &Value<'_>, all: &mut Vec<String>) {
+    match value {
+        Value::Text(text) => all.push(text.to_string()),
+        Value::List(members) => members.iter().for_each(|member| strings(member, all)),
+        Value::Object(object) => object.iter().for_each(|(_, value)| strings(value, all)),
+        _ => {}
+    }
 }
 
 #[test]

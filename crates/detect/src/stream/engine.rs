@@ -20,6 +20,7 @@ mod regex_literals;
 mod route;
 mod scratch;
 mod source;
+mod sums;
 mod view;
 mod watch;
 

@@ -141,7 +141,7 @@ impl<'e> Evaluation<'_, 'e> {
             let (event, json) = (self.view.event, &mut texts.json);
             let has_json = self.state.has_json;
             let has_json =
-                has_json.unwrap_or_else(|| event.json.is_some_and(|text| fold_json(text, json)));
+                has_json.unwrap_or_else(|| event.json.is_some_and(|own| fold_json(own.text, json)));
             self.state.has_json = Some(has_json);
             if !has_json || column.may_hold_in(json) {
                 if !std::mem::replace(&mut self.state.is_gathered, true) {

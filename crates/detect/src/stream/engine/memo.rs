@@ -1,37 +1,28 @@
 //! What was found of values that were seen before.
 //!
 //! Logs repeat: most values that rules ask for were seen a moment ago. What a column found of a
-//! text, and what slow tests came to, is kept by the text itself, compared as a whole, so that a
-//! hash that collides costs time alone. The room is fixed and nothing grows with what others write;
-//! a column whose values do not repeat is left alone for a while.
-
-use std::hash::{BuildHasher as _, Hasher as _};
-
-use foldhash::fast::FixedState;
+//! text, and what slow tests came to, is kept under the text's sum, of 128 bits ([`super::sums`]): so a look
+//! at a value costs one line of the cache, and not the text it was found of. The room is fixed and
+//! nothing grows with what others write; a column whose values do not repeat is left alone for a
+//! while.
 
 use super::{
     column::Predicate,
     program::{to_u32, to_usize},
+    sums::sum_of,
 };
 
 /// How many values are remembered for a log source by each thread.
 const VALUES_MAX: usize = 4096;
 
-/// How many of them share a place by their hash.
+/// How many of them share a place by their sum.
 const WAYS: usize = 4;
-
-/// The longest text that is remembered among them, in bytes: a call trace has 500.
-const TEXT_BYTES_MAX: usize = 1024;
-
-/// How many values are remembered that are longer: looking through one takes as long as through
-/// dozens of others, and scripts and their command lines repeat as well.
-const LONG_VALUES_MAX: usize = 256;
-
-/// The longest text that is remembered at all, in bytes.
-const LONG_TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// How many tests of one value are remembered.
 const SLOW_MAX: usize = 64;
+
+/// How many predicates of one value are remembered beside it: those of nearly all.
+const FOUND_NEAR: usize = 8;
 
 /// How many predicates of one value are remembered.
 const FOUND_MAX: usize = 256;
@@ -48,13 +39,18 @@ const PAUSE: u32 = 16_384;
 /// The memory of a thread for one log source.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
-    /// By place: the hash of what is there. Together, so that a look at a few costs one cache line.
-    hashes: Vec<u64>,
+    /// For each set of places, a part of the sums of what is there; 0 where nothing is. Together, so
+    /// that they stay in the innermost cache.
+    tags: Vec<[u16; WAYS]>,
     entries: Vec<Entry>,
+    /// By place: what has more predicates than an entry has room for.
+    more: Vec<Vec<Predicate>>,
+    /// By place.
+    slow: Vec<Vec<(u32, bool)>>,
     /// By slot.
     tallies: Vec<Tally>,
     /// How often entries were written.
-    written: u64,
+    written: u32,
     pub(super) counts: Remembering,
 }
 
@@ -67,20 +63,24 @@ pub struct Remembering {
     pub known: u64,
 }
 
-#[derive(Debug, Default)]
+/// What is known of a value: one line of the processor's cache.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
 struct Entry {
+    sum: u128,
     slot: u32,
-    text: String,
-    found: Vec<Predicate>,
-    slow: Vec<(u32, bool)>,
-    written: u64,
+    bytes: u32,
+    written: u32,
+    /// How many predicates were found.
+    count: u32,
+    found: [Predicate; FOUND_NEAR],
 }
 
 /// Where something is remembered, for as long as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Remembered {
     place: u32,
-    written: u64,
+    written: u32,
 }
 
 /// Whether remembering pays for a column.
@@ -107,69 +107,101 @@ impl Memo {
     ) -> Option<(&[Predicate], Remembered)> {
         let tally = self.tallies.get_mut(to_usize(slot))?;
         self.counts.texts += 1;
-        if text.len() > LONG_TEXT_BYTES_MAX || !tally.is_on() {
+        if !tally.is_on() {
             return None;
         }
-        if self.entries.is_empty() {
-            self.hashes.resize(VALUES_MAX + LONG_VALUES_MAX, 0);
-            self.entries.resize_with(VALUES_MAX + LONG_VALUES_MAX, Entry::default);
-        }
-        let hash = hash_of(slot, text);
-        let (start, places) = match text.len() <= TEXT_BYTES_MAX {
-            true => (0, VALUES_MAX),
-            false => (VALUES_MAX, LONG_VALUES_MAX),
-        };
-        let first = start + usize::try_from(hash % (places / WAYS) as u64).unwrap_or(0) * WAYS;
+        let sum = sum_of(text.as_bytes())?;
+        let (set, tag) = set_of(slot, sum);
+        let ways = *self.tags.get(set).unwrap_or(&[0; WAYS]);
         let is_it = |way: &usize| {
-            self.hashes.get(first + way) == Some(&hash)
-                && self.entries.get(first + way).is_some_and(|entry| entry.is_of(slot, text))
+            ways.get(*way) == Some(&tag)
+                && self.entries.get(set * WAYS + way).is_some_and(|e| e.is_of(slot, text, sum))
         };
         if let Some(way) = (0..WAYS).find(is_it) {
             tally.hits += 1;
             self.counts.known += 1;
-            let (entry, place) = (self.entries.get(first + way)?, to_u32(first + way));
-            return Some((&entry.found, Remembered { place, written: entry.written }));
+            let place = set * WAYS + way;
+            let entry = self.entries.get(place)?;
+            let at = Remembered { place: to_u32(place), written: entry.written };
+            return Some((entry.found(&self.more, place), at));
         }
-        self.written += 1;
-        // Which of them goes is left to chance: the hash's high bits and how much was written.
-        let way = usize::try_from((hash >> 32).wrapping_add(self.written)).unwrap_or(0) % WAYS;
-        *self.hashes.get_mut(first + way)? = hash;
-        let entry = self.entries.get_mut(first + way)?;
-        entry.slot = slot;
-        entry.text.clear();
-        entry.text.push_str(text);
-        entry.found.clear();
-        entry.found.shrink_to(FOUND_MAX);
-        entry.slow.clear();
-        entry.written = self.written;
-        scan(&mut entry.found);
-        if entry.found.len() > FOUND_MAX {
-            *self.hashes.get_mut(first + way)? = 0;
+        self.add((set, tag), (slot, text, sum), scan)
+    }
+
+    #[inline(never)]
+    fn add(
+        &mut self,
+        (set, tag): (usize, u16),
+        (slot, text, sum): (u32, &str, u128),
+        scan: impl FnOnce(&mut Vec<Predicate>),
+    ) -> Option<(&[Predicate], Remembered)> {
+        if self.entries.is_empty() {
+            self.tags.resize(VALUES_MAX / WAYS, [0; WAYS]);
+            self.entries.resize(VALUES_MAX, Entry::default());
+            self.more.resize(VALUES_MAX, Vec::new());
+            self.slow.resize(VALUES_MAX, Vec::new());
         }
-        Some((&entry.found, Remembered { place: to_u32(first + way), written: self.written }))
+        self.written = self.written.wrapping_add(1);
+        // Which of them goes is left to chance: the sum's bits and how much was written.
+        let way = to_usize(u32::from(tag).wrapping_add(self.written)) % WAYS;
+        let place = set * WAYS + way;
+        let more = self.more.get_mut(place)?;
+        more.clear();
+        scan(more);
+        let is_kept = more.len() <= FOUND_MAX;
+        *self.tags.get_mut(set)?.get_mut(way)? = if is_kept { tag } else { 0 };
+        let mut entry = Entry {
+            sum,
+            slot,
+            bytes: to_u32(text.len()),
+            written: self.written,
+            count: to_u32(more.len()),
+            found: [0; FOUND_NEAR],
+        };
+        entry.found.iter_mut().zip(&*more).for_each(|(near, found)| *near = *found);
+        if more.len() <= FOUND_NEAR {
+            more.clear();
+            more.shrink_to(FOUND_NEAR);
+        }
+        self.slow.get_mut(place)?.clear();
+        let known = self.entries.get_mut(place)?;
+        *known = entry;
+        Some((
+            known.found(&self.more, place),
+            Remembered { place: to_u32(place), written: self.written },
+        ))
     }
 
     /// What a slow test came to for a remembered value.
     pub(super) fn slow(&self, at: Remembered, id: u32) -> Option<bool> {
-        let entry = self.entries.get(to_usize(at.place))?;
-        let mut known = entry.slow.iter().filter(|_| entry.written == at.written);
+        let place = to_usize(at.place);
+        self.entries.get(place).filter(|entry| entry.written == at.written)?;
+        let mut known = self.slow.get(place)?.iter();
         known.find(|(known, _)| *known == id).map(|(_, holds)| *holds)
     }
 
     /// Remembers what a slow test came to.
     pub(super) fn add_slow(&mut self, at: Remembered, id: u32, holds: bool) {
-        if let Some(entry) = self.entries.get_mut(to_usize(at.place))
-            && entry.written == at.written
-            && entry.slow.len() < SLOW_MAX
+        let place = to_usize(at.place);
+        if self.entries.get(place).is_some_and(|entry| entry.written == at.written)
+            && let Some(slow) = self.slow.get_mut(place)
+            && slow.len() < SLOW_MAX
         {
-            entry.slow.push((id, holds));
+            slow.push((id, holds));
         }
     }
 }
 
 impl Entry {
-    fn is_of(&self, slot: u32, text: &str) -> bool {
-        self.slot == slot && self.text == text
+    fn is_of(&self, slot: u32, text: &str, sum: u128) -> bool {
+        self.sum == sum && self.slot == slot && to_usize(self.bytes) == text.len()
+    }
+
+    fn found<'m>(&'m self, more: &'m [Vec<Predicate>], place: usize) -> &'m [Predicate] {
+        match self.found.get(..to_usize(self.count)) {
+            Some(near) => near,
+            None => more.get(place).map_or(&[], Vec::as_slice),
+        }
     }
 }
 
@@ -192,17 +224,23 @@ impl Tally {
     }
 }
 
-fn hash_of(slot: u32, text: &str) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    hasher.write_u32(slot);
-    hasher.write(text.as_bytes());
+/// Where a text is looked for, and by which part of its sum.
+fn set_of(slot: u32, sum: u128) -> (usize, u16) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = sum.to_le_bytes();
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let high = u64::from_le_bytes([i, j, k, l, m, n, o, p]);
+    let mixed = (low ^ high ^ u64::from(slot)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let [.., t, u, v, w] = mixed.to_le_bytes();
     // 0 stands for a free place.
-    hasher.finish().max(1)
+    (
+        usize::from(u16::from_le_bytes([t, u])) % (VALUES_MAX / WAYS),
+        u16::from_le_bytes([v, w]).max(1),
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::sums::TEXT_BYTES_MAX, *};
 
     /// What a column might find of a text: something else for each text and slot.
     fn found_of(slot: u32, text: &str) -> Vec<Predicate> {
@@ -219,7 +257,7 @@ mod tests {
             let (slot, text) = (u32::try_from(number >> 62).unwrap(), number >> 40 & 0x7ff);
             let mut text = text.to_string();
             if number >> 40 & 7 == 0 {
-                text += &"-".repeat(TEXT_BYTES_MAX);
+                text += &"-".repeat(1024);
             }
             let scan = |found: &mut Vec<Predicate>| {
                 scans += 1;
@@ -253,6 +291,6 @@ mod tests {
         let mut memo = Memo::new(1);
         let taken = (0..10_000).filter(|n| memo.get(0, &format!("{n}"), |_| {}).is_some()).count();
         assert_eq!(taken, usize::try_from(TRIAL).unwrap());
-        assert!(memo.get(0, &"x".repeat(LONG_TEXT_BYTES_MAX + 1), |_| {}).is_none());
+        assert!(memo.get(0, &"x".repeat(TEXT_BYTES_MAX + 1), |_| {}).is_none());
     }
 }
