@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::AsArray,
+    array::{Array as _, ArrayRef, AsArray},
     datatypes::{SchemaRef, TimestampMicrosecondType},
     record_batch::RecordBatch,
 };
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use object_store::{ObjectStore, buffered::BufWriter, path::Path};
 use parquet::{
     arrow::ArrowWriter,
-    basic::ZstdLevel,
+    basic::{Compression, ZstdLevel},
     errors::ParquetError,
     file::properties::{BloomFilterPosition, WriterProperties},
     schema::types::ColumnPath,
@@ -35,6 +35,10 @@ use crate::{
 /// of the search index skip row groups by them.
 const BLOOM_COLUMNS: [&[&str]; 4] =
     [&[schema::EVENT_ID], &["source", "ip"], &["destination", "ip"], &["user", "name"]];
+
+/// How often a filter lets a row group be read in vain. Every halving costs two thirds of a bit for each
+/// value, and ids are all different.
+const BLOOM_FALSE_POSITIVES: f64 = 0.2;
 
 /// How large the parts are in which a file goes to the store.
 const PART_BYTES: usize = 8 << 20;
@@ -136,7 +140,7 @@ impl BlockWriter {
 
 /// A power of two, so that it divides the rows of a batch.
 fn block_rows(first: &RecordBatch) -> usize {
-    let bytes = first.get_array_memory_size().max(1);
+    let bytes = first.columns().iter().map(value_bytes).sum::<usize>().max(1);
     let rows = first.num_rows().saturating_mul(limits::COMPACT_BLOCK_BYTES) / bytes;
     let rows = if rows.is_power_of_two() { rows } else { rows.next_power_of_two() / 2 };
     rows.clamp(1, limits::COMPACT_BLOCK_ROWS)
@@ -147,11 +151,12 @@ fn block_rows(first: &RecordBatch) -> usize {
 /// Statistics stay as they are in fresh files: of pages for `time`, which prunes; of row groups for
 /// every column, since their counts of nulls let a query skip what lacks a rare field altogether.
 ///
-/// Messages are compressed harder than in fresh files: it is done once, where nobody waits.
+/// All is compressed harder than in fresh files: it is done once, where nobody waits.
 fn block_properties(first: &RecordBatch, block_rows: usize) -> WriterProperties {
     let columns = &first.schema();
-    let level = ZstdLevel::try_new(limits::COMPACT_MESSAGE_LEVEL).unwrap_or_default();
-    let mut properties = suit(base_properties(), first, level)
+    let level = ZstdLevel::try_new(limits::COMPACT_LEVEL).unwrap_or_default();
+    let mut properties = suit(base_properties(), first)
+        .set_compression(Compression::ZSTD(level))
         // Otherwise columns of lists end their pages elsewhere.
         .set_write_batch_size(1 << 30)
         .set_data_page_row_count_limit(block_rows)
@@ -161,10 +166,32 @@ fn block_properties(first: &RecordBatch, block_rows: usize) -> WriterProperties 
     for path in BLOOM_COLUMNS {
         if has_text(columns, path) {
             let path = ColumnPath::new(path.iter().map(|&part| part.to_owned()).collect());
-            properties = properties.set_column_bloom_filter_enabled(path, true);
+            properties = properties.set_column_bloom_filter_fpp(path, BLOOM_FALSE_POSITIVES);
         }
     }
     properties.build()
+}
+
+/// The bytes of a column's values alone: most columns of a wide table are nearly empty, and what Arrow keeps
+/// for each row of them would make blocks small, each with a page for every column.
+fn value_bytes(column: &ArrayRef) -> usize {
+    if let Some(object) = column.as_struct_opt() {
+        return object.columns().iter().map(value_bytes).sum();
+    }
+    let stretch = |offsets: &[i32]| match offsets {
+        [first, .., last] => usize::try_from(last - first).unwrap_or(0),
+        _ => 0,
+    };
+    if let Some(list) = column.as_list_opt::<i32>() {
+        // Its share of the members, which may be those of more rows.
+        let all = list.values().len().max(1);
+        return value_bytes(list.values()) * stretch(list.value_offsets()) / all;
+    }
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return stretch(texts.value_offsets());
+    }
+    let width = column.data_type().primitive_width().unwrap_or(1);
+    (column.len() - column.null_count()) * width
 }
 
 fn has_text(columns: &SchemaRef, path: &[&str]) -> bool {

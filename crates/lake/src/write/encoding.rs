@@ -13,9 +13,7 @@ use arrow::{
 };
 use foldhash::{HashSet, HashSetExt as _};
 use parquet::{
-    basic::{Compression, Encoding, ZstdLevel},
-    file::properties::WriterPropertiesBuilder,
-    schema::types::ColumnPath,
+    basic::Encoding, file::properties::WriterPropertiesBuilder, schema::types::ColumnPath,
 };
 
 use crate::schema;
@@ -27,25 +25,11 @@ const VALUES_MAX: usize = 8192;
 const VALUES_FEW: usize = 1024;
 /// Below this there is nothing to be gained.
 const VALUES_MIN: usize = 64;
-/// From this length on, on average, a text is a message: long enough to have much in common with the one
-/// before, which zstd's first level does not find.
-const MESSAGE_BYTES: usize = 128;
 
-/// What is said of a text column that hardly repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unlike {
-    /// Ids, times.
-    Short,
-    /// Messages.
-    Message,
-}
-
-/// Tells the writer of columns whose values are mostly different from each other. `level` is that of
-/// zstd for messages.
+/// Tells the writer of columns whose values are mostly different from each other.
 pub(crate) fn suit(
     properties: WriterPropertiesBuilder,
     first: &RecordBatch,
-    level: ZstdLevel,
 ) -> WriterPropertiesBuilder {
     let mut unlike = Vec::new();
     for (field, column) in first.schema().fields().iter().zip(first.columns()) {
@@ -55,20 +39,16 @@ pub(crate) fn suit(
         }
         look(&mut vec![field.name().clone()], column, &mut unlike);
     }
-    let suited = |properties: WriterPropertiesBuilder, (path, kind)| {
-        let properties = properties
+    let suited = |properties: WriterPropertiesBuilder, path| {
+        properties
             .set_column_dictionary_enabled(ColumnPath::clone(&path), false)
-            .set_column_encoding(ColumnPath::clone(&path), Encoding::DELTA_LENGTH_BYTE_ARRAY);
-        match kind {
-            Unlike::Short => properties,
-            Unlike::Message => properties.set_column_compression(path, Compression::ZSTD(level)),
-        }
+            .set_column_encoding(path, Encoding::DELTA_LENGTH_BYTE_ARRAY)
     };
     unlike.into_iter().fold(properties, suited)
 }
 
 /// Looks at a column, or at the members of an object. Lists repeat: they are those of the pivots.
-fn look(path: &mut Vec<String>, column: &ArrayRef, unlike: &mut Vec<(ColumnPath, Unlike)>) {
+fn look(path: &mut Vec<String>, column: &ArrayRef, unlike: &mut Vec<ColumnPath>) {
     if let Some(object) = column.as_struct_opt() {
         for (field, member) in object.fields().iter().zip(object.columns()) {
             path.push(field.name().clone());
@@ -77,27 +57,23 @@ fn look(path: &mut Vec<String>, column: &ArrayRef, unlike: &mut Vec<(ColumnPath,
         }
         return;
     }
-    if let Some(kind) = column.as_string_opt::<i32>().and_then(judge) {
-        unlike.push((ColumnPath::new(path.clone()), kind));
+    if column.as_string_opt::<i32>().is_some_and(hardly_repeats) {
+        unlike.push(ColumnPath::new(path.clone()));
     }
 }
 
-/// `None` for a column that repeats, or of which too little is known.
-fn judge(texts: &StringArray) -> Option<Unlike> {
+/// Not if too little is known.
+fn hardly_repeats(texts: &StringArray) -> bool {
     let mut seen = HashSet::with_capacity(VALUES_FEW);
-    let (mut values, mut bytes) = (0, 0);
+    let mut values = 0;
     for text in texts.iter().flatten().take(VALUES_MAX) {
         values += 1;
-        bytes += text.len();
         seen.insert(text);
         if values == VALUES_FEW && seen.len() < VALUES_FEW / 4 {
-            return None;
+            return false;
         }
     }
-    if values < VALUES_MIN || seen.len() * 2 < values {
-        return None;
-    }
-    Some(if bytes / values >= MESSAGE_BYTES { Unlike::Message } else { Unlike::Short })
+    values >= VALUES_MIN && seen.len() * 2 >= values
 }
 
 #[cfg(test)]
@@ -118,17 +94,16 @@ mod tests {
 
     #[test]
     fn tells_what_repeats_from_what_does_not() {
-        let kind = |rows, text: fn(usize) -> Option<String>| {
-            judge(texts(rows, text).as_string_opt::<i32>().unwrap())
+        let judged = |rows, text: fn(usize) -> Option<String>| {
+            hardly_repeats(texts(rows, text).as_string_opt::<i32>().unwrap())
         };
-        assert_eq!(kind(5000, |row| Some(format!("{row:036}"))), Some(Unlike::Short));
-        assert_eq!(kind(5000, |row| Some(format!("{row:0200}"))), Some(Unlike::Message));
-        assert_eq!(kind(5000, |row| Some(format!("10.0.0.{}", row % 200))), None);
-        assert_eq!(kind(5000, |row| Some(format!("10.0.{}", row % 2000))), None);
-        assert_eq!(kind(5000, |row| (row % 50 == 0).then(|| row.to_string())), Some(Unlike::Short));
-        assert_eq!(kind(50, |row| Some(row.to_string())), None, "too few to say");
-        assert_eq!(kind(5000, |_| None), None);
-        assert_eq!(kind(0, |_| None), None);
+        assert!(judged(5000, |row| Some(format!("{row:036}"))));
+        assert!(!judged(5000, |row| Some(format!("10.0.0.{}", row % 200))));
+        assert!(!judged(5000, |row| Some(format!("10.0.{}", row % 2000))));
+        assert!(judged(5000, |row| (row % 50 == 0).then(|| row.to_string())));
+        assert!(!judged(50, |row| Some(row.to_string())), "too few to say");
+        assert!(!judged(5000, |_| None));
+        assert!(!judged(0, |_| None));
     }
 
     #[test]
@@ -137,7 +112,7 @@ mod tests {
         let schema = Schema::new(vec![Field::new(schema::EVENT_ID, DataType::Utf8, true)]);
         let rows = RecordBatch::try_new(Arc::new(schema), vec![ids]).unwrap();
         let base = super::super::base_properties();
-        let properties = suit(base, &rows, ZstdLevel::default()).build();
+        let properties = suit(base, &rows).build();
         let path = ColumnPath::from(schema::EVENT_ID);
         assert_eq!(properties.encoding(&path), Some(Encoding::DELTA_BYTE_ARRAY));
     }
@@ -150,8 +125,7 @@ mod tests {
         let object = StructArray::from(vec![(member("id"), id), (member("kind"), kind)]);
         let schema = Schema::new(vec![Field::new("user", object.data_type().clone(), true)]);
         let rows = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(object)]).unwrap();
-        let level = ZstdLevel::default();
-        let properties = suit(WriterProperties::builder(), &rows, level).build();
+        let properties = suit(WriterProperties::builder(), &rows).build();
         let path = |name: &str| ColumnPath::new(vec!["user".to_owned(), name.to_owned()]);
         assert!(!properties.dictionary_enabled(&path("id")));
         assert_eq!(properties.encoding(&path("id")), Some(Encoding::DELTA_LENGTH_BYTE_ARRAY));

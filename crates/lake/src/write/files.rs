@@ -275,7 +275,7 @@ fn gather_by_day(
 }
 
 fn writer_properties(first: &RecordBatch) -> WriterProperties {
-    suit(base_properties(), first, ZstdLevel::default()).build()
+    suit(base_properties(), first).build()
 }
 
 /// What all data files have in common. Zstd level 1: on columns that repeat or are short, higher levels gain
