@@ -34,6 +34,9 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
         "-D",
         "warnings",
     ]))?;
+    let of_vrl = ["clippy", "--package", "dab-decode", "--features", "vrl", "--all-targets"];
+    let denied = ["--locked", "--quiet", "--", "-D", "warnings"];
+    process::run(process::cargo(root).args(of_vrl).args(denied))?;
     phase.end();
 
     let phase = Phase::begin("fuzz");

@@ -78,6 +78,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     phase.end();
 
     if !options.fast {
+        // Alone in its package: with the others, all would be compiled for this feature.
+        let phase = Phase::begin("the feature `vrl`");
+        let mut command = process::cargo(root);
+        command.args(["test", "--locked", "--no-fail-fast", "--package", "dab-decode"]);
+        command.args(["--features", "vrl", "--lib", "--", "--show-output"]);
+        command.args(options.filter.as_deref().or(Some("remap")));
+        count(&mut command, &surroundings, &mut tally)?;
+        phase.end();
+
         let phase = Phase::begin("examples in the documentation");
         let mut command = process::cargo(root);
         command.args(["test", "--locked", "--no-fail-fast", "--doc"]).args(packages);

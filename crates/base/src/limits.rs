@@ -24,6 +24,14 @@ pub const GROK_EXPANDED_BYTES_MAX: usize = 64 << 10;
 /// compared with all others. Real records have 200.
 pub const LIFT_FIELDS_MAX: usize = 4096;
 
+/// How long the program of a log source may be, in bytes. It is for what a mapping can't say; those that
+/// people publish for Vector have some 10 KiB.
+pub const VRL_BYTES_MAX: usize = 64 << 10;
+
+/// How many expressions such a program may evaluate for one record: those that people write evaluate some
+/// hundred, and loops go over what is in the record.
+pub const VRL_STEPS_MAX: u32 = 100_000;
+
 /// How many bytes of one object are read at a time, decompressed: large enough that the work per
 /// read does not count, small enough that a hundred sources fit in memory.
 pub const CHUNK_BYTES: usize = 4 << 20;

@@ -12,6 +12,7 @@ use crate::{
     lift::Lifter,
     normalize::Normalizer,
     parse::{self, Patterns, Scratch, TextParser},
+    remap::Program,
     time::EventTime,
 };
 
@@ -22,6 +23,7 @@ pub struct Decoder {
     source: LogSource,
     parser: Parser,
     lifter: Lifter,
+    program: Option<Program>,
     time: EventTime,
     normalizer: Normalizer,
     enricher: Enricher,
@@ -54,7 +56,7 @@ impl Decoder {
     /// Compiles a log source.
     ///
     /// # Errors
-    /// If a regular expression does not compile, which [`LogSource::parse`] has ruled out.
+    /// If a regular expression or the program does not compile, which [`LogSource::parse`] has ruled out.
     pub fn new(source: LogSource) -> Result<Self, Vec<DecodeError>> {
         let failed = |error: regex::Error| {
             vec![DecodeError::pattern(&error, Place::Object(format!("log source {}", source.name)))]
@@ -67,8 +69,10 @@ impl Decoder {
         let normalizer = Normalizer::new(&source).map_err(failed)?;
         let time = EventTime::new(source.time.clone());
         let lifter = Lifter::new(&source.lift);
+        let program = source.vrl.as_deref().map(Program::new).transpose();
+        let program = program.map_err(|mistakes| DecodeError::program(mistakes, &source.name))?;
         let enricher = Enricher::new(&source.enrich);
-        Ok(Self { source, parser, lifter, time, normalizer, enricher })
+        Ok(Self { source, parser, lifter, program, time, normalizer, enricher })
     }
 
     /// From now on the log source's `enrich` asks these tables. Before the first time there are none.
@@ -134,6 +138,9 @@ impl Decoder {
         for (key, value) in about.into_iter().flatten() {
             fields.push(key, value);
         }
+        if let Some(program) = &self.program {
+            fields = program.apply(fields)?;
+        }
         let time = match known_time {
             Some(time) => time,
             None => self.time.of(&fields, at.ingest_time)?,
@@ -147,7 +154,10 @@ impl Decoder {
             log_source: &self.source.name,
             origin: Origin { object: Cow::Borrowed(at.object), offset: at.offset },
             normalized,
-            json: json.map(|text| RecordJson { text, is_same: !is_lifted }),
+            // A program makes texts that the record does not have.
+            json: json
+                .filter(|_| self.program.is_none())
+                .map(|text| RecordJson { text, is_same: !is_lifted }),
             fields,
         })
     }

@@ -16,6 +16,7 @@ mod names;
 mod normalize;
 mod parse;
 mod reject;
+mod remap;
 mod time;
 
 pub use decoder::{At, Decoder};

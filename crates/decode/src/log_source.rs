@@ -28,6 +28,8 @@ pub struct LogSource {
     pub format: Format,
     /// What of a nested record is laid flat, in order.
     pub lift: Vec<Lift>,
+    /// A program in the Vector Remap Language that changes the event's own fields.
+    pub vrl: Option<String>,
     /// Where an event's time is.
     pub time: TimeRule,
     /// Normalized fields.

@@ -59,6 +59,8 @@ pub enum RejectKind {
     Header,
     /// A part of a file in a binary format can't be read.
     Unreadable,
+    /// The log source's program (`vrl`) failed, or gave the record up.
+    Remap,
 }
 
 impl Reject {
@@ -158,6 +160,7 @@ impl Explain for Reject {
             RejectKind::Ragged => "DAB0321",
             RejectKind::Header => "DAB0322",
             RejectKind::Unreadable => "DAB0413",
+            RejectKind::Remap => "DAB0372",
         })
     }
 

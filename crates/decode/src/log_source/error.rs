@@ -2,6 +2,8 @@
 
 use base::{Code, Explain, Place};
 
+use crate::remap::Mistake;
+
 /// A mistake in a log source's file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -67,6 +69,12 @@ fn unknown_lookup(table: &str, column: Option<&str>) -> String {
 }
 
 impl DecodeError {
+    pub(crate) fn program(mistakes: Vec<Mistake>, log_source: &str) -> Vec<Self> {
+        let place = || Place::Object(format!("log source {log_source}"));
+        let error = |Mistake { message, help, .. }| Self::Value { message, help, place: place() };
+        mistakes.into_iter().map(error).collect()
+    }
+
     pub(crate) fn pattern(error: &regex::Error, place: Place) -> Self {
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");

@@ -14,6 +14,7 @@ use super::{
     ColumnType, DecodeError, Format, Layout, LogSource, TimeFormat, TimeRule,
     yaml::{self, Node},
 };
+use crate::remap::Program;
 use format::{LAYOUTS, read_format};
 pub(super) use shape::similar;
 use shape::{Keys, Report};
@@ -24,6 +25,7 @@ const TOP_KEYS: &[&str] = &[
     "table",
     "format",
     "lift",
+    "vrl",
     "time",
     "fields",
     "related",
@@ -50,7 +52,7 @@ const NAME_CHARS_MAX: usize = 64;
 
 pub(super) fn log_source(path: &str, text: &str) -> Result<LogSource, Vec<DecodeError>> {
     let node = yaml::read(text).map_err(|error| vec![not_yaml(path, &error)])?;
-    let mut report = Report::new(path);
+    let mut report = Report::new(path, text);
     let source = read(path, &node, &mut report);
     match (source, report.errors.is_empty()) {
         (Some(source), true) => Ok(source),
@@ -104,13 +106,44 @@ fn read(path: &str, node: &Node, report: &mut Report<'_>) -> Option<LogSource> {
     };
     let description = keys.text("description", report).map(|(_, text)| text.to_owned());
     let lift = lift::read_lifts(keys.get("lift"), report);
+    let vrl = read_program(&keys, report);
     let fields = fields::read_fields(keys.get("fields"), report);
     let related = fields::read_related(keys.get("related"), report);
     let enrich = enrich::read_enrich(keys.get("enrich"), &fields, report);
     let sigma = read_routes(keys.get("sigma"), report);
     // Only now, when everything was looked at, may a mistake end it.
     let (format, time) = (format?, time?);
-    Some(LogSource { name, description, table, format, lift, time, fields, related, enrich, sigma })
+    Some(LogSource {
+        name,
+        description,
+        table,
+        format,
+        lift,
+        vrl,
+        time,
+        fields,
+        related,
+        enrich,
+        sigma,
+    })
+}
+
+/// The step `vrl`. Its mistakes are at their own lines.
+fn read_program(keys: &Keys<'_>, report: &mut Report<'_>) -> Option<String> {
+    let (at, text) = keys.text("vrl", report)?;
+    if text.len() > limits::VRL_BYTES_MAX {
+        let message = format!("the program has {} bytes", text.len());
+        let help =
+            format!("it may have {}: say with `fields:` what that can say", limits::VRL_BYTES_MAX);
+        report.wrong(at, message, help);
+        return None;
+    }
+    for mistake in Program::new(text).err().into_iter().flatten() {
+        let place = report.inside(at, text, mistake.at);
+        let (message, help) = (mistake.message, mistake.help);
+        report.errors.push(DecodeError::Value { message, help, place });
+    }
+    Some(text.to_owned())
 }
 
 /// Names are folders in the lake and tables in SQL.

@@ -1,5 +1,6 @@
 //! Looking into YAML, with every surprise reported at its place.
 
+use base::Place;
 use serde_saphyr::Location;
 
 use super::{
@@ -13,12 +14,35 @@ use super::{
 /// Gathers all mistakes of one file.
 pub(super) struct Report<'p> {
     pub(super) path: &'p str,
+    text: &'p str,
     pub(super) errors: Vec<DecodeError>,
 }
 
 impl<'p> Report<'p> {
-    pub(super) const fn new(path: &'p str) -> Self {
-        Self { path, errors: Vec::new() }
+    pub(super) const fn new(path: &'p str, text: &'p str) -> Self {
+        Self { path, text, errors: Vec::new() }
+    }
+
+    /// The place of a byte of a text that stands at `at`: if it is a block of lines, that of its line.
+    pub(super) fn inside(&self, at: Location, text: &str, byte: usize) -> Place {
+        let before = text.get(..byte).unwrap_or(text);
+        let (above, line) = before.rsplit_once('\n').unwrap_or(("", before));
+        let number = if line.len() == before.len() { 0 } else { above.matches('\n').count() + 1 };
+        let first = text.lines().next().unwrap_or_default();
+        // A block begins on the line below its key, whichever of the two the parser names.
+        let from = usize::try_from(at.line()).unwrap_or(1).saturating_sub(1);
+        let mut near = self.text.lines().enumerate().skip(from).take(2);
+        let block = near.find_map(|(found, line)| {
+            let indent = line.strip_suffix(first)?;
+            (!first.is_empty() && indent.trim().is_empty()).then_some((found, indent.len()))
+        });
+        let Some((found, indent)) = block else { return yaml::place(self.path, at) };
+        let place = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
+        Place::File {
+            path: self.path.to_owned(),
+            line: place(found + number),
+            column: place(indent + line.chars().count()),
+        }
     }
 
     pub(super) fn wrong(

@@ -1,0 +1,157 @@
+//! Programs: compiled once, run on every event.
+
+use std::ops::ControlFlow;
+
+use base::{Object, limits::VRL_STEPS_MAX};
+use vrl::{
+    compiler::{
+        self, CompileConfig, Function, TargetValue, TimeZone,
+        runtime::{Runtime, Terminate},
+        state::ExternalEnv,
+    },
+    diagnostic::{Diagnostic, Label, Note},
+    value::{Secrets, Value as Vrl},
+};
+
+use super::{
+    Mistake,
+    convert::{from_vrl, to_vrl},
+};
+use crate::{Reject, RejectKind};
+
+/// Functions that programs can't call, with why.
+pub(super) const REFUSED: &[(&[&str], &str)] = &[
+    (
+        &[
+            "dns_lookup",
+            "encode_proto",
+            "get_env_var",
+            "get_hostname",
+            "get_timezone_name",
+            "http_request",
+            "log",
+            "now",
+            "parse_etld",
+            "parse_groks",
+            "parse_klog",
+            "parse_linux_authorization",
+            "parse_proto",
+            "parse_syslog",
+            "random_bool",
+            "random_bytes",
+            "random_float",
+            "random_int",
+            "reverse_dns",
+            "uuid_v4",
+            "uuid_v7",
+            "validate_json_schema",
+        ],
+        "its answer depends on more than the event (the clock, a file, the network, chance), and a record \
+         that is replayed must become the same event",
+    ),
+    (
+        &["decode_gzip", "decode_lz4", "decode_snappy", "decode_zlib", "decode_zstd"],
+        "what it makes of a few bytes has no bound",
+    ),
+];
+
+/// VRL's number for a call of what it does not know.
+const UNDEFINED_FUNCTION: usize = 105;
+
+/// A program, compiled.
+#[derive(Debug)]
+pub(crate) struct Program {
+    program: compiler::Program,
+    zone: TimeZone,
+}
+
+impl Program {
+    pub(crate) fn new(text: &str) -> Result<Self, Vec<Mistake>> {
+        let (env, config) = (ExternalEnv::default(), CompileConfig::default());
+        let compiled = compiler::compile_with_external(text, &functions(), &env, config).map_err(
+            |diagnostics| {
+                let problems = diagnostics.into_iter().filter(Diagnostic::is_problem);
+                problems.map(|problem| mistake(text, problem)).collect::<Vec<_>>()
+            },
+        )?;
+        // A zone that is always known: the default is the machine's own.
+        let zone = TimeZone::parse("UTC").unwrap_or_default();
+        Ok(Self { program: compiled.program, zone })
+    }
+
+    /// The event's own fields as the program leaves them.
+    pub(crate) fn apply<'a>(&self, fields: Object<'a>) -> Result<Object<'a>, Reject> {
+        let mut target = TargetValue {
+            value: Vrl::Object(to_vrl(&fields)),
+            metadata: Vrl::Object(vrl::value::ObjectMap::new()),
+            secrets: Secrets::default(),
+        };
+        let mut left = VRL_STEPS_MAX;
+        let mut control = || match left.checked_sub(1) {
+            Some(fewer) => {
+                left = fewer;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        };
+        Runtime::default()
+            .resolve_with_control(&mut target, &self.program, &self.zone, &mut control)
+            .map_err(|ended| failed(&ended))?;
+        from_vrl(fields, target.value)
+    }
+}
+
+fn why_refused(name: &str) -> Option<&'static str> {
+    let refused = REFUSED.iter().find(|(names, _)| names.contains(&name));
+    refused.map(|(_, why)| *why)
+}
+
+fn functions() -> Vec<Box<dyn Function>> {
+    let mut all = vrl::stdlib::all();
+    all.retain(|function| why_refused(function.identifier()).is_none());
+    all
+}
+
+/// VRL's own words: what is wrong, and under that what it says beside it.
+fn mistake(text: &str, diagnostic: Diagnostic) -> Mistake {
+    let Diagnostic { code, message, labels, notes, .. } = diagnostic;
+    let (primary, others) = labels.into_iter().partition::<Vec<_>, _>(|label| label.primary);
+    let at = primary.iter().chain(&others).map(|label| label.span.start()).next().unwrap_or(0);
+    let name = text.get(at..).unwrap_or_default();
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
+    if code == UNDEFINED_FUNCTION {
+        let help = why_refused(name).map(|why| format!("it is left out: {why}"));
+        let message = format!("VRL E{code}: there is no function `{name}`");
+        return Mistake { message, help: help.or_else(|| joined(others, &notes)), at };
+    }
+    let said = primary.into_iter().map(|label| label.message).find(|said| !said.is_empty());
+    let said = said.map_or_else(String::new, |said| format!(": {said}"));
+    Mistake { message: format!("VRL E{code}: {message}{said}"), help: joined(others, &notes), at }
+}
+
+fn joined(labels: Vec<Label>, notes: &[Note]) -> Option<String> {
+    // Where its documentation is, it says with every mistake.
+    let notes = notes.iter().map(ToString::to_string).filter(|note| !note.starts_with("see "));
+    let all = labels.into_iter().map(|label| label.message).chain(notes);
+    let all = all.map(|said| said.trim().to_owned()).filter(|said| !said.is_empty());
+    let all = all.collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    (!all.is_empty()).then_some(all)
+}
+
+fn failed(ended: &Terminate) -> Reject {
+    let (message, help) = match ended {
+        Terminate::Interrupted => (
+            format!("the program `vrl` took more than {VRL_STEPS_MAX} steps"),
+            "have it loop over less",
+        ),
+        Terminate::Abort(error) => (
+            format!("the program `vrl` gave the record up: {error}"),
+            "it says `abort` for such records; change it if they are to be kept, then replay",
+        ),
+        Terminate::Error(error) => (
+            format!("the program `vrl` failed: {error}"),
+            "handle the error in it (`value, err = …`, or `?? null`), then replay",
+        ),
+    };
+    Reject::new(RejectKind::Remap, message).help(help)
+}
