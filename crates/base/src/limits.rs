@@ -266,7 +266,10 @@ pub const COMPACT_BLOCK_ROWS: usize = 16_384;
 /// 4 MiB. Each block has a page for every column, so smaller ones cost bytes: half of this, 4 % of all.
 pub const COMPACT_BLOCK_BYTES: usize = 8 << 20;
 
-/// How much text a block of the search index has at most in files whose pages end anywhere.
+/// How many rows a block of the search index has at most in files whose pages end anywhere.
+pub const INDEX_BLOCK_ROWS: usize = 8192;
+
+/// How much text it has at most.
 pub const INDEX_BLOCK_BYTES: usize = 4 << 20;
 
 /// The smallest data file that gets a search index: one request reads a smaller one as a whole.

@@ -51,7 +51,7 @@ impl Options {
     /// When a word is not an option, a number is none, or there is no such lane.
     pub(crate) fn read(words: &[&str]) -> Result<Self, Failure> {
         let lanes = LANES.iter().map(|&lane| lane.to_owned()).collect();
-        let mut options = Self { megabytes: 400, runs: 3, commits: 10_000, lanes, binary: None };
+        let mut options = Self { megabytes: 2000, runs: 3, commits: 10_000, lanes, binary: None };
         let mut words = words.iter();
         while let Some(option) = words.next() {
             let value = words.next().ok_or_else(|| format!("`{option}` wants a value"))?;

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use base::{Object, limits::VRL_STEPS_MAX};
 use vrl::{
     compiler::{
-        self, CompileConfig, Function, TargetValue, TimeZone,
+        self, CompileConfig, ExpressionError, Function, Parameter, TargetValue, TimeZone,
+        TypeState,
+        function::{ArgumentList, Compiled, Error, Example, FunctionCompileContext},
         runtime::{Runtime, Terminate},
         state::ExternalEnv,
     },
@@ -50,8 +52,18 @@ pub(super) const REFUSED: &[(&[&str], &str)] = &[
          that is replayed must become the same event",
     ),
     (
-        &["decode_gzip", "decode_lz4", "decode_snappy", "decode_zlib", "decode_zstd"],
-        "what it makes of a few bytes has no bound",
+        &[
+            "decode_gzip",
+            "decode_lz4",
+            "decode_snappy",
+            "decode_zlib",
+            "decode_zstd",
+            "format_number",
+            "parse_grok",
+            "set",
+            "unnest",
+        ],
+        "what it makes of a few bytes, or how long it takes for them, has no bound",
     ),
 ];
 
@@ -107,9 +119,69 @@ fn why_refused(name: &str) -> Option<&'static str> {
 }
 
 fn functions() -> Vec<Box<dyn Function>> {
-    let mut all = vrl::stdlib::all();
-    all.retain(|function| why_refused(function.identifier()).is_none());
-    all
+    let all = vrl::stdlib::all().into_iter();
+    let all = all.filter(|function| why_refused(function.identifier()).is_none());
+    all.map(|function| -> Box<dyn Function> {
+        match function.parameters().iter().any(|parameter| parameter.keyword == ZONE) {
+            true => Box::new(Zoned(function)),
+            false => function,
+        }
+    })
+    .collect()
+}
+
+/// The argument that names a zone of time.
+const ZONE: &str = "timezone";
+
+/// A function with such an argument, which it takes only if the program says which zone: the machine's own may
+/// be another one where a record is replayed.
+#[derive(Debug)]
+struct Zoned(Box<dyn Function>);
+
+impl Function for Zoned {
+    fn identifier(&self) -> &'static str {
+        self.0.identifier()
+    }
+
+    fn usage(&self) -> &'static str {
+        self.0.usage()
+    }
+
+    fn category(&self) -> &'static str {
+        self.0.category()
+    }
+
+    fn return_kind(&self) -> u16 {
+        self.0.return_kind()
+    }
+
+    fn pure(&self) -> bool {
+        self.0.pure()
+    }
+
+    fn examples(&self) -> &'static [Example] {
+        self.0.examples()
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        self.0.parameters()
+    }
+
+    fn compile(
+        &self,
+        state: &TypeState,
+        context: &mut FunctionCompileContext,
+        arguments: ArgumentList,
+    ) -> Compiled {
+        if let Some(zone) = arguments.optional_literal(ZONE, state)? {
+            let name = zone.as_str().unwrap_or_default();
+            if name.is_empty() || name.eq_ignore_ascii_case("local") {
+                let error = "name the zone, such as `Europe/Berlin`: that of the machine is not the same for ever";
+                return Err(Box::new(Error::InvalidArgument { keyword: ZONE, value: zone, error }));
+            }
+        }
+        self.0.compile(state, context, arguments)
+    }
 }
 
 /// VRL's own words: what is wrong, and under that what it says beside it.
@@ -138,6 +210,16 @@ fn joined(labels: Vec<Label>, notes: &[Note]) -> Option<String> {
     (!all.is_empty()).then_some(all)
 }
 
+/// What VRL says, without more of the record than a reason needs.
+fn short(error: &ExpressionError) -> String {
+    const CHARS_MAX: usize = 200;
+    let said = error.to_string();
+    match said.char_indices().nth(CHARS_MAX) {
+        None => said,
+        Some((end, _)) => format!("{}…", said.get(..end).unwrap_or_default()),
+    }
+}
+
 fn failed(ended: &Terminate) -> Reject {
     let (message, help) = match ended {
         Terminate::Interrupted => (
@@ -145,11 +227,11 @@ fn failed(ended: &Terminate) -> Reject {
             "have it loop over less",
         ),
         Terminate::Abort(error) => (
-            format!("the program `vrl` gave the record up: {error}"),
+            format!("the program `vrl` gave the record up: {}", short(error)),
             "it says `abort` for such records; change it if they are to be kept, then replay",
         ),
         Terminate::Error(error) => (
-            format!("the program `vrl` failed: {error}"),
+            format!("the program `vrl` failed: {}", short(error)),
             "handle the error in it (`value, err = …`, or `?? null`), then replay",
         ),
     };

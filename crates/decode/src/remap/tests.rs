@@ -113,8 +113,38 @@ mod built_in {
                         error[DAB0303]: VRL E105: there is no function `nope`\n  --> shop.yml:5:3\n  \
                         help: did you mean \"pop\"?";
         assert_eq!(found.join("\n"), expected);
+        let behind_nothing = mistakes("\n\n# so\n.a = nope(1)");
+        assert!(behind_nothing[0].contains("--> shop.yml:6:8"), "{behind_nothing:?}");
         let long = mistakes(&"#".repeat(limits::VRL_BYTES_MAX));
         assert!(long[0].contains("the program has 65537 bytes"), "{long:?}");
+    }
+
+    #[test]
+    fn a_zone_is_named_in_the_program() {
+        for zone in ["\"local\"", "\"\"", ".zone", "upcase(string!(.zone))"] {
+            for call in [
+                format!("parse_timestamp!(.t, \"%F\", timezone: {zone})"),
+                format!("format_timestamp!(parse_timestamp!(.t, \"%+\"), \"%F\", {zone})"),
+            ] {
+                let found = mistakes(&format!(".a = {call}"));
+                assert!(!found.is_empty(), "{call}");
+            }
+        }
+        let program = ".a = parse_timestamp!(.t, \"%F %T\", \"Europe/Berlin\")";
+        let found = run(program, r#"{"t":"2026-07-01 12:00:00"}"#).unwrap();
+        assert_eq!(found, r#"{"t":"2026-07-01 12:00:00","a":"2026-07-01T10:00:00Z"} {}"#);
+    }
+
+    #[test]
+    fn what_a_program_makes_has_a_limit() {
+        let record = format!(r#"{{"a":"{}"}}"#, "x".repeat(1 << 20));
+        let reject =
+            run(".b = join!([.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a,.a])", &record);
+        let expected = "the program `vrl` made more than 16 MiB of text";
+        assert_eq!(reject.unwrap_err().to_string(), expected);
+        // What it leaves as it was does not count.
+        let kept = run(".b = 1", &record).unwrap();
+        assert!(kept.len() > 1 << 20);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl IndexBuilder {
 
     /// For files whose pages end anywhere.
     pub(crate) fn for_new_file(schema: &Schema) -> Self {
-        Self::new(schema, limits::COMPACT_BLOCK_ROWS, limits::INDEX_BLOCK_BYTES)
+        Self::new(schema, limits::INDEX_BLOCK_ROWS, limits::INDEX_BLOCK_BYTES)
     }
 
     /// Adds rows, in the order of the file.

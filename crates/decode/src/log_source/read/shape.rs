@@ -28,10 +28,12 @@ impl<'p> Report<'p> {
         let before = text.get(..byte).unwrap_or(text);
         let (above, line) = before.rsplit_once('\n').unwrap_or(("", before));
         let number = if line.len() == before.len() { 0 } else { above.matches('\n').count() + 1 };
-        let first = text.lines().next().unwrap_or_default();
+        // Lines of nothing at its beginning are no mark to find it by.
+        let marked = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty());
+        let (empty, first) = marked.unwrap_or_default();
         // A block begins on the line below its key, whichever of the two the parser names.
         let from = usize::try_from(at.line()).unwrap_or(1).saturating_sub(1);
-        let mut near = self.text.lines().enumerate().skip(from).take(2);
+        let mut near = self.text.lines().enumerate().skip(from + empty).take(2);
         let block = near.find_map(|(found, line)| {
             let indent = line.strip_suffix(first)?;
             (!first.is_empty() && indent.trim().is_empty()).then_some((found, indent.len()))
@@ -40,7 +42,7 @@ impl<'p> Report<'p> {
         let place = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
         Place::File {
             path: self.path.to_owned(),
-            line: place(found + number),
+            line: place((found + number).saturating_sub(empty)),
             column: place(indent + line.chars().count()),
         }
     }

@@ -164,7 +164,7 @@ impl<'e> Evaluation<'_, 'e> {
     fn gather(&mut self, looks: &Looks<'_>) {
         let Looks { signature, watchers, .. } = looks;
         let state = &mut *self.state;
-        for predicate in &state.held {
+        for predicate in state.held.iter().filter(|predicate| watchers.has(**predicate)) {
             for (group, runs) in watchers.of(*predicate) {
                 if bits::has(&signature.groups, group) {
                     bits::insert_all(&mut state.candidates, runs);

@@ -42,6 +42,9 @@ pub(super) struct Watch {
 /// For each predicate the rules that wait for it, by their groups; all lists in one.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
+    /// The predicates that any rule waits for, as a set: few of those that hold, as what holds often is what
+    /// rules do not wait for.
+    watched: Vec<u64>,
     /// By predicate, where its parts end.
     ends: Vec<u32>,
     /// A group, and where its rules end.
@@ -290,6 +293,9 @@ impl Watchers {
             let count = rest.iter().take_while(|watcher| watcher.predicate == predicate).count();
             let (own, behind) = rest.split_at(count);
             rest = behind;
+            if count > 0 {
+                bits::add(&mut watchers.watched, predicate);
+            }
             for part in own.chunk_by(|left, right| left.group == right.group) {
                 watchers.runs.extend(part.iter().map(|watcher| watcher.run));
                 let group = part.first().map_or(0, |watcher| watcher.group);
@@ -308,6 +314,12 @@ impl Watchers {
     /// The fields whose predicates a group's rules wait for, as a set.
     pub(super) fn slots(&self, group: usize) -> &[u64] {
         self.slots.get(group).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether any rule waits for a predicate.
+    #[inline]
+    pub(super) fn has(&self, predicate: Predicate) -> bool {
+        bits::has(&self.watched, predicate)
     }
 
     /// The rules that wait for a predicate, by their groups.
