@@ -174,8 +174,8 @@ impl Function for Zoned {
         arguments: ArgumentList,
     ) -> Compiled {
         if let Some(zone) = arguments.optional_literal(ZONE, state)? {
-            let name = zone.as_str().unwrap_or_default();
-            if name.is_empty() || name.eq_ignore_ascii_case("local") {
+            let name = zone.as_bytes().map_or(&[][..], |name| name);
+            if name.is_empty() || name.eq_ignore_ascii_case(b"local") {
                 let error = "name the zone, such as `Europe/Berlin`: that of the machine is not the same for ever";
                 return Err(Box::new(Error::InvalidArgument { keyword: ZONE, value: zone, error }));
             }

@@ -33,7 +33,7 @@ impl<'p> Report<'p> {
         let (empty, first) = marked.unwrap_or_default();
         // A block begins on the line below its key, whichever of the two the parser names.
         let from = usize::try_from(at.line()).unwrap_or(1).saturating_sub(1);
-        let mut near = self.text.lines().enumerate().skip(from + empty).take(2);
+        let mut near = self.text.lines().enumerate().skip(from).take(2 + empty);
         let block = near.find_map(|(found, line)| {
             let indent = line.strip_suffix(first)?;
             (!first.is_empty() && indent.trim().is_empty()).then_some((found, indent.len()))
