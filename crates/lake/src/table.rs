@@ -18,7 +18,9 @@ use deltalake_core::{
     kernel::{
         Action, Add, LogicalFileView, MetadataExt as _, StructType, Transaction,
         engine::arrow_conversion::{TryIntoArrow as _, TryIntoKernel as _},
-        transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError},
+        transaction::{
+            CommitBuilder, CommitConflictError, CommitProperties, TableReference, TransactionError,
+        },
     },
     logstore::{LogStoreRef, StorageConfig, default_logstore},
     operations::create::CreateBuilder,
@@ -461,6 +463,11 @@ impl Table {
             .await;
         match done {
             Ok(done) => Ok(done.version()),
+            // The winner has our name: a try of ours that went through, while the store's client heard of a
+            // failure, tried again by itself, and met what it had written. The next try finds it.
+            Err(DeltaTableError::Transaction {
+                source: TransactionError::CommitConflict(CommitConflictError::ConcurrentTransaction),
+            }) => Err(LakeError::write(&self.root, "a commit of the same name was faster")),
             Err(DeltaTableError::Transaction {
                 source:
                     TransactionError::CommitConflict(_) | TransactionError::VersionAlreadyExists(_),
