@@ -36,8 +36,8 @@ pub(crate) struct Options {
 const NO_END: u64 = u64::MAX;
 
 impl Options {
-    /// What the build server runs: a million inputs for each target. Where one takes twice as long for them as it
-    /// should, it ends there, and its line says how many it had.
+    /// What the build server runs: a million inputs for each target. The slowest takes two and a half minutes for
+    /// them; where one takes longer than three, it ends there, and its line says how many it had.
     pub(crate) fn for_ci() -> Self {
         Self { seconds: 180, ..Self::default() }
     }

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on is to stop there")]
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use base::{Event, EventId, FixedClock, Object, ObjectHash, Origin, Timestamp, Value, limits};
 use dab_lake::{
@@ -10,6 +13,11 @@ use dab_lake::{
     table::{Commit, Outcome},
     write::TableWriter,
 };
+
+#[path = "fixture/repeating.rs"]
+mod repeating;
+
+use repeating::Repeating;
 
 fn open(folder: &Path) -> Lake {
     let now = Timestamp::parse("2026-11-24T08:00:00Z").unwrap();
@@ -107,4 +115,31 @@ async fn one_process_writes_at_a_time() {
     assert!(matches!(two.lock(), Err(LakeError::InUse { .. })));
     drop(lock);
     assert!(two.lock().unwrap().is_some());
+}
+
+/// It meets what it has written, and must not take that for somebody else's.
+#[tokio::test]
+async fn what_went_through_is_not_taken_for_somebody_else_s() {
+    let store = Arc::new(Repeating::default());
+    let clock = FixedClock::new(Timestamp::parse("2026-11-24T08:00:00Z").unwrap());
+    let rows = |number| [event("2026-11-24T07:00:00Z", number, &[("a", Value::Int(1))])];
+    let url = url::Url::parse("memory:///lake").unwrap();
+    let lake = Lake::on_store(
+        Arc::clone(&store) as _,
+        object_store::path::Path::from("lake"),
+        url,
+        Arc::new(clock),
+    );
+    assert!(matches!(commit(&lake, 1, &rows(1)).await.unwrap(), Outcome::Committed(_)));
+    store.is_next.store(true, Ordering::Relaxed);
+    // Not a conflict, upon which the batch would be made again under the next number.
+    let error = commit(&lake, 2, &rows(2)).await.unwrap_err();
+    assert!(matches!(error, LakeError::Unavailable { .. }), "{error:?}");
+    assert!(!store.is_next.load(Ordering::Relaxed), "the log was not written");
+    assert_eq!(commit(&lake, 2, &rows(2)).await.unwrap(), Outcome::Skipped);
+    assert!(matches!(commit(&lake, 3, &rows(3)).await.unwrap(), Outcome::Committed(_)));
+    let table = lake.table("test").await.unwrap();
+    let snapshot = table.snapshot().await.unwrap().unwrap();
+    let rows: u64 = snapshot.files.iter().map(|file| file.rows.unwrap()).sum();
+    assert_eq!(rows, 3);
 }

@@ -7,7 +7,9 @@ use vrl::{
     compiler::{
         self, CompileConfig, ExpressionError, Function, Parameter, TargetValue, TimeZone,
         TypeState,
-        function::{ArgumentList, Compiled, Error, Example, FunctionCompileContext},
+        function::{
+            ArgumentList, Compiled, Error, Example, FunctionCompileContext, closure::Definition,
+        },
         runtime::{Runtime, Terminate},
         state::ExternalEnv,
     },
@@ -73,6 +75,7 @@ const UNDEFINED_FUNCTION: usize = 105;
 /// A program, compiled.
 #[derive(Debug)]
 pub(crate) struct Program {
+    text: String,
     program: compiler::Program,
     zone: TimeZone,
 }
@@ -88,7 +91,7 @@ impl Program {
         )?;
         // A zone that is always known: the default is the machine's own.
         let zone = TimeZone::parse("UTC").unwrap_or_default();
-        Ok(Self { program: compiled.program, zone })
+        Ok(Self { text: text.to_owned(), program: compiled.program, zone })
     }
 
     /// The event's own fields as the program leaves them.
@@ -108,7 +111,7 @@ impl Program {
         };
         Runtime::default()
             .resolve_with_control(&mut target, &self.program, &self.zone, &mut control)
-            .map_err(|ended| failed(&ended))?;
+            .map_err(|ended| failed(&self.text, &ended))?;
         from_vrl(fields, target.value)
     }
 }
@@ -167,6 +170,10 @@ impl Function for Zoned {
         self.0.parameters()
     }
 
+    fn closure(&self) -> Option<Definition> {
+        self.0.closure()
+    }
+
     fn compile(
         &self,
         state: &TypeState,
@@ -211,27 +218,40 @@ fn joined(labels: Vec<Label>, notes: &[Note]) -> Option<String> {
 }
 
 /// What VRL says, without more of the record than a reason needs.
-fn short(error: &ExpressionError) -> String {
+fn short(text: &str, error: &ExpressionError) -> String {
     const CHARS_MAX: usize = 200;
     let said = error.to_string();
+    let said = placed(text, &said).unwrap_or(said);
     match said.char_indices().nth(CHARS_MAX) {
         None => said,
         Some((end, _)) => format!("{}…", said.get(..end).unwrap_or_default()),
     }
 }
 
-fn failed(ended: &Terminate) -> Reject {
+/// VRL names the bytes of the call that failed (`… at (76:93): …`), which read like a line and a column: these
+/// are named instead.
+fn placed(text: &str, said: &str) -> Option<String> {
+    let (call, rest) = said.split_once(" at (")?;
+    let (span, rest) = rest.split_once(')')?;
+    let (start, _) = span.split_once(':').filter(|_| call.starts_with("function call error"))?;
+    let before = text.get(..start.parse().ok()?)?;
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next()?.chars().count() + 1;
+    Some(format!("{call} in its line {line}, column {column}{rest}"))
+}
+
+fn failed(text: &str, ended: &Terminate) -> Reject {
     let (message, help) = match ended {
         Terminate::Interrupted => (
             format!("the program `vrl` took more than {VRL_STEPS_MAX} steps"),
             "have it loop over less",
         ),
         Terminate::Abort(error) => (
-            format!("the program `vrl` gave the record up: {}", short(error)),
+            format!("the program `vrl` gave the record up: {}", short(text, error)),
             "it says `abort` for such records; change it if they are to be kept, then replay",
         ),
         Terminate::Error(error) => (
-            format!("the program `vrl` failed: {}", short(error)),
+            format!("the program `vrl` failed: {}", short(text, error)),
             "handle the error in it (`value, err = …`, or `?? null`), then replay",
         ),
     };

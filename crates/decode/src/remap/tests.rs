@@ -83,7 +83,11 @@ mod built_in {
         let nested =
             "for_each(array!(.a)) -> |_i, _v| { for_each(array!(.a)) -> |_j, w| { .n = w } }";
         for (program, record, expected) in [
-            (".n = to_int!(.a)", r#"{"a":"x"}"#, "the program `vrl` failed: function call error"),
+            (
+                ".b = 1\n.n = to_int!(.a)",
+                r#"{"a":"x"}"#,
+                "the program `vrl` failed: function call error for \"to_int\" in its line 2, column 6: Invalid integer \"x\"",
+            ),
             (
                 "if .a == 1 { abort \"no use\" }",
                 r#"{"a":1}"#,

@@ -278,10 +278,9 @@ fn writer_properties(first: &RecordBatch) -> WriterProperties {
     suit(base_properties(), first).build()
 }
 
-/// What all data files have in common. Zstd level 1: on columns that repeat or are short, higher levels gain
-/// nothing. Ids
-/// differ in their last digits only, which delta encoding stores as such; dictionaries would hold
-/// every one.
+/// What all data files have in common. Zstd level 1: whoever waits for the commit waits for it, and compaction
+/// compresses harder. Ids differ in their last digits only, which delta encoding stores as such;
+/// dictionaries would hold every one.
 pub(crate) fn base_properties() -> WriterPropertiesBuilder {
     let id = ColumnPath::from(schema::EVENT_ID);
     let offset = ColumnPath::new(vec![schema::ORIGIN.to_owned(), "offset".to_owned()]);

@@ -26,8 +26,8 @@ impl<'p> Report<'p> {
     /// The place of a byte of a text that stands at `at`: if it is a block of lines, that of its line.
     pub(super) fn inside(&self, at: Location, text: &str, byte: usize) -> Place {
         let before = text.get(..byte).unwrap_or(text);
-        let (above, line) = before.rsplit_once('\n').unwrap_or(("", before));
-        let number = if line.len() == before.len() { 0 } else { above.matches('\n').count() + 1 };
+        let number = before.matches('\n').count();
+        let line = before.rsplit('\n').next().unwrap_or_default();
         // Lines of nothing at its beginning are no mark to find it by.
         let marked = text.lines().enumerate().find(|(_, line)| !line.trim().is_empty());
         let (empty, first) = marked.unwrap_or_default();

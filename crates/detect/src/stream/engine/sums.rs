@@ -77,7 +77,7 @@ fn last_block(text: &[u8], rest: &[u8]) -> [u8; BLOCK] {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
 
     use super::*;
 
@@ -114,10 +114,11 @@ mod tests {
         for length in (1..80).chain([1024, TEXT_BYTES_MAX]) {
             let mut text = vec![b'a'; length];
             let mut sums = HashSet::from([sum_of(&text)]);
-            for at in (0..length).step_by(1 + length / 512).chain([length - 1]) {
+            let places = (0..length).step_by(1 + length / 512).chain([length - 1]);
+            for at in places.collect::<BTreeSet<_>>() {
                 for byte in [b'b', 0, 0xff] {
                     text[at] = byte;
-                    assert!(sums.insert(sum_of(&text)) || at == length - 1, "{length} {at}");
+                    assert!(sums.insert(sum_of(&text)), "{length} {at}");
                 }
                 text[at] = b'a';
             }
