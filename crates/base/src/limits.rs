@@ -323,6 +323,18 @@ pub const REPLAY_RECORDS_MAX: u64 = 250_000;
 /// committed in several batches.
 pub const REPLAY_BATCHES_BACK_MAX: u64 = 64;
 
+/// How often a commit is tried again when others were faster, before the store is taken to be away.
+pub const COMMIT_ATTEMPTS_MAX: u32 = 15;
+
+/// How many commits of others are read at the same time.
+pub const COMMITS_READ_AT_ONCE_MAX: usize = 16;
+
+/// How many staged commits a committer takes in one round.
+pub const STAGED_ROUND_MAX: usize = 500;
+
+/// How many of them it reads at the same time.
+pub const STAGED_CONCURRENCY: usize = 128;
+
 /// How often a commit of upkeep is tried again when writers were faster.
 pub const REWRITE_ATTEMPTS_MAX: u32 = 20;
 

@@ -28,6 +28,12 @@ pub enum LakeError {
         /// The table.
         table: String,
     },
+    /// Another process goes on in the place of this one.
+    #[error("another process commits to table `{table}` in the place of this one")]
+    TakenOver {
+        /// The table.
+        table: String,
+    },
     /// What is stored is not what dab wrote.
     #[error("`{address}` can't be understood: {reason}")]
     Corrupt {
@@ -117,6 +123,7 @@ impl Explain for LakeError {
             Self::Encode { .. } => "DAB0505",
             Self::Workspace { .. } => "DAB0506",
             Self::Asked { .. } => "DAB0507",
+            Self::TakenOver { .. } => "DAB0508",
         })
     }
 
@@ -126,7 +133,10 @@ impl Explain for LakeError {
             | Self::Corrupt { address, .. }
             | Self::Workspace { address, .. }
             | Self::InUse { address } => Some(Place::Object(address.clone())),
-            Self::Conflict { .. } | Self::Encode { .. } | Self::Asked { .. } => None,
+            Self::Conflict { .. }
+            | Self::TakenOver { .. }
+            | Self::Encode { .. }
+            | Self::Asked { .. } => None,
         }
     }
 
@@ -139,6 +149,10 @@ impl Explain for LakeError {
                 Some("check that the lake's folder or bucket exists and may be used".into())
             }
             Self::Conflict { .. } => None,
+            Self::TakenOver { .. } => Some(
+                "see that this process has the time and the network to write: it was given up"
+                    .into(),
+            ),
             Self::Corrupt { .. } => {
                 Some("restore it from a backup, or remove it if it is not dab's".into())
             }

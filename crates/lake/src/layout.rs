@@ -12,7 +12,8 @@
 //! upkeep/cold/<log source>.json                     up to which day retention has dropped its raw bytes
 //! upkeep/warm/<table>.json                          up to which day it has dropped its rows
 //! upkeep/quarantine/<log source>/<source>-<n>.json  which records it has dropped from the quarantine
-//! state/                                            small state: deduplication, outbox, that journal
+//! state/                                            small state: deduplication, outbox, that journal, claims,
+//!                                                   staged commits
 //! ```
 
 use base::{Day, Timestamp};

@@ -45,6 +45,8 @@ pub struct Lake {
     folder: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     tables: Mutex<HashMap<String, Arc<Table>>>,
+    /// Whether other processes are expected to commit to the same tables.
+    expects_others: bool,
     external: Arc<[ExternalTable]>,
 }
 
@@ -86,8 +88,8 @@ impl Lake {
     fn on_counted(store: Counted, root: Path, url: Url, clock: Arc<dyn Clock>) -> Self {
         let requests = store.counts();
         let (store, tables) = (Arc::new(store), Mutex::new(HashMap::new()));
-        let external = Arc::from([]);
-        Self { store, requests, root, url, folder: None, clock, tables, external }
+        let (external, expects_others) = (Arc::from([]), false);
+        Self { store, requests, root, url, folder: None, clock, tables, expects_others, external }
     }
 
     /// The same lake, as if it were opened by another process: its tables are opened anew.
@@ -101,6 +103,7 @@ impl Lake {
             folder: self.folder.clone(),
             clock: Arc::clone(&self.clock),
             tables: Mutex::new(HashMap::new()),
+            expects_others: self.expects_others,
             external: Arc::clone(&self.external),
         }
     }
@@ -109,6 +112,13 @@ impl Lake {
     #[must_use]
     pub fn with_external_tables(self, tables: Vec<ExternalTable>) -> Self {
         Self { external: tables.into(), ..self }
+    }
+
+    /// The same lake, as if this process had met others that commit to the same tables: its commits are staged
+    /// from the first one on.
+    #[must_use]
+    pub fn expecting_others(self) -> Self {
+        Self { expects_others: true, ..self }
     }
 
     /// The folder, where the lake is one.
@@ -202,13 +212,19 @@ impl Lake {
             .pop_if_empty()
             .extend(key.split('/'))
             .push("");
+        // A folder is one process' at a time.
+        let shared = if self.folder.is_some() { None } else { Some(self.state()?) };
         let table = Arc::new(Table::new(
             name,
             self.path(&key),
             &url,
             Arc::clone(&self.store),
             Arc::clone(&self.clock),
+            shared,
         ));
+        if self.expects_others {
+            table.expect_others();
+        }
         tables.insert(name.to_owned(), Arc::clone(&table));
         Ok(table)
     }

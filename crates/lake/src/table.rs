@@ -4,7 +4,13 @@
 //! and a number): the table remembers the highest number of each name, so that a batch that is
 //! committed again after a crash is recognized and skipped. The protocol is kept at reader 1 and
 //! writer 2, without deletion vectors or column mapping: every engine reads that.
+//!
+//! What several tasks of a process commit at the same time becomes one commit ([`door`]); what several
+//! processes do, too, once they get in each other's way ([`staging`]). [`log`] writes it.
 
+mod door;
+mod log;
+mod staging;
 mod upkeep;
 
 pub(crate) use upkeep::Replaced;
@@ -12,35 +18,33 @@ pub(crate) use upkeep::Replaced;
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::datatypes::{Fields, Schema, SchemaRef};
-use base::{Clock, Day, Timestamp, fault};
+use base::{Clock, Day, StateStore, Timestamp, fault};
 use deltalake_core::{
     DeltaTable, DeltaTableError, TableProperty,
     kernel::{
-        Action, Add, LogicalFileView, MetadataExt as _, StructType, Transaction,
+        Action, Add, LogicalFileView, MetadataExt as _, StructType,
         engine::arrow_conversion::{TryIntoArrow as _, TryIntoKernel as _},
-        transaction::{
-            CommitBuilder, CommitConflictError, CommitProperties, TableReference, TransactionError,
-        },
     },
     logstore::{LogStoreRef, StorageConfig, default_logstore},
     operations::create::CreateBuilder,
-    protocol::{DeltaOperation, SaveMode},
 };
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path, prefix::PrefixStore};
 use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 
+use self::{door::Door, log::Log, staging::Staging};
+
 use crate::{
     LakeError, index,
-    schema::{DAY, TIME, event_schema, merge, own_fields},
+    schema::{DAY, TIME, event_schema},
     snapshot::{DataFile, TableSnapshot},
     write::WrittenFile,
 };
 
 /// After how many commits a checkpoint of the log is written: opening a table reads the last
 /// checkpoint and the commits after it.
-const CHECKPOINT_EVERY_COMMITS: &str = "50";
+const CHECKPOINT_EVERY_COMMITS: u64 = 50;
 
 /// A table of the lake, open in this process.
 #[derive(Debug)]
@@ -50,8 +54,10 @@ pub struct Table {
     store: Arc<dyn ObjectStore>,
     log_store: LogStoreRef,
     clock: Arc<dyn Clock>,
-    /// `None` until it exists.
-    state: Mutex<Option<DeltaTable>>,
+    log: Mutex<Log>,
+    door: Door,
+    /// `None` where one process alone writes.
+    staging: Option<Staging>,
 }
 
 /// Files to become part of a table, in one step.
@@ -65,6 +71,15 @@ pub struct Commit {
     pub own: Fields,
     /// The files.
     pub files: Vec<WrittenFile>,
+}
+
+/// A commit whose files are stored.
+#[derive(Debug, Clone, PartialEq)]
+struct Ready {
+    app: String,
+    number: i64,
+    own: Fields,
+    adds: Vec<Add>,
 }
 
 /// A file that is stored, and about to become part of the table.
@@ -82,10 +97,13 @@ pub(crate) struct NewFile {
 /// What came of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is version so-and-so of the table.
+    /// It is part of the table, as of this version.
     Committed(u64),
-    /// It was part of the table already.
+    /// Its number was part of the table already.
     Skipped,
+    /// Its number became part of the table while this was tried: by a try whose answer was lost, if nobody
+    /// else commits under this name.
+    Found,
 }
 
 impl Table {
@@ -95,12 +113,22 @@ impl Table {
         url: &Url,
         store: Arc<dyn ObjectStore>,
         clock: Arc<dyn Clock>,
+        shared: Option<Arc<dyn StateStore>>,
     ) -> Self {
         let prefixed: Arc<dyn ObjectStore> =
             Arc::new(PrefixStore::new(Arc::clone(&store), root.clone()));
         let log_store =
             default_logstore(prefixed, Arc::clone(&store), url, &StorageConfig::default());
-        Self { name: name.to_owned(), root, store, log_store, clock, state: Mutex::new(None) }
+        let staging = shared.map(|state| Staging::new(name, state, Arc::clone(&clock)));
+        let (name, log, door) = (name.to_owned(), Mutex::default(), Door::default());
+        Self { name, root, store, log_store, clock, log, door, staging }
+    }
+
+    /// Behaves for a while as if others had been met.
+    pub(crate) fn expect_others(&self) {
+        if let Some(staging) = &self.staging {
+            staging.is_busy_now();
+        }
     }
 
     /// The table's name.
@@ -115,11 +143,23 @@ impl Table {
     ///
     /// [`LakeError::Unavailable`] if the table can't be read.
     pub async fn own_fields(&self) -> Result<Fields, LakeError> {
-        let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
-        let Some(table) = state.as_ref() else { return Ok(Fields::empty()) };
-        let schema = self.arrow_schema(table)?;
-        Ok(own_fields(&schema).map(Arc::clone).collect())
+        let mut log = self.log.lock().await;
+        self.advance(&mut log, 1).await?;
+        Ok(log.own().cloned().unwrap_or_else(Fields::empty))
+    }
+
+    /// The source's columns as far as this process knows, which costs no request where it has committed
+    /// before. A commit tells if others made columns that do not go with them.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Unavailable`] if the table can't be read.
+    pub async fn known_fields(&self) -> Result<Fields, LakeError> {
+        let mut log = self.log.lock().await;
+        if log.own().is_none() {
+            self.look(&mut log).await?;
+        }
+        Ok(log.own().cloned().unwrap_or_else(Fields::empty))
     }
 
     /// The number of the last commit of `app`'s; `None` if there is none.
@@ -128,10 +168,34 @@ impl Table {
     ///
     /// [`LakeError::Unavailable`] if the table can't be read.
     pub async fn last_commit_of(&self, app: &str) -> Result<Option<i64>, LakeError> {
-        let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
-        self.check_newest(state.as_ref()).await?;
-        self.transaction_version(state.as_ref(), app).await
+        let mut log = self.log.lock().await;
+        self.advance(&mut log, 1).await?;
+        self.check_newest(&log).await?;
+        self.number_of(&mut log, app).await
+    }
+
+    /// The same, for who goes on from there: what another process has staged under the name becomes part of
+    /// the table, and nothing that it stages later does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::last_commit_of`].
+    pub async fn take_over(&self, app: &str) -> Result<Option<i64>, LakeError> {
+        loop {
+            let last = self.last_commit_of(app).await?;
+            let Some(staging) = &self.staging else { return Ok(last) };
+            let Some(staged) = staging.seal(app, last.unwrap_or(0) + 1).await? else {
+                return Ok(last);
+            };
+            let mut log = self.log.lock().await;
+            let (outcomes, _) = self.append(&mut log, &[&staged.ready]).await;
+            for outcome in outcomes {
+                match outcome {
+                    Err(LakeError::Conflict { .. }) => staging.refuse(&staged).await?,
+                    outcome => _ = outcome?,
+                }
+            }
+        }
     }
 
     /// Uploads the files and makes them part of the table, once.
@@ -140,28 +204,12 @@ impl Table {
     ///
     /// [`LakeError::Unavailable`]: nothing was changed (files may be left over; they are no part of
     /// the table), try again. [`LakeError::Conflict`]: the columns changed meanwhile, make the
-    /// batch again.
+    /// batch again. [`LakeError::TakenOver`]: another process goes on under this name.
     pub async fn commit(&self, commit: &Commit) -> Result<Outcome, LakeError> {
-        let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
-        let last = self.transaction_version(state.as_ref(), &commit.app).await?;
-        if last.is_some_and(|last| last >= commit.number) {
-            return Ok(Outcome::Skipped);
-        }
-        let mut actions = self.upload_all(commit).await?;
+        let adds = self.upload_all(commit).await?;
         fault::reach(fault::Point::Uploaded);
-        let table = match state.take() {
-            Some(table) => table,
-            None => self.create(&event_schema(commit.own.iter().map(Arc::clone))).await?,
-        };
-        if let Some(metadata) = self.grown_metadata(&table, &commit.own)? {
-            actions.push(metadata);
-        }
-        let version = self.write_commit(&table, commit, actions).await;
-        *state = Some(table);
-        let version = version?;
-        self.refresh(&mut state).await?;
-        Ok(Outcome::Committed(version))
+        let Commit { app, number, own, .. } = commit;
+        self.enter(Ready { app: app.clone(), number: *number, own: own.clone(), adds }).await
     }
 
     /// The table as it is now, for reading; `None` if it does not exist.
@@ -171,9 +219,9 @@ impl Table {
     /// [`LakeError::Unavailable`] if it can't be read, [`LakeError::Corrupt`] if it is no table of
     /// dab's.
     pub async fn snapshot(&self) -> Result<Option<TableSnapshot>, LakeError> {
-        let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
-        let Some(table) = state.as_ref() else { return Ok(None) };
+        let mut log = self.log.lock().await;
+        self.look(&mut log).await?;
+        let Some(table) = log.table.as_ref() else { return Ok(None) };
         let schema = self.arrow_schema(table)?;
         let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
         Ok(Some(TableSnapshot {
@@ -245,21 +293,6 @@ impl Table {
         Ok(())
     }
 
-    /// Makes sure that the log was not listed without its newest commit: whoever goes on from an older one
-    /// would write a batch anew that is committed already. The commit is asked for by its name, which no
-    /// list is needed for.
-    async fn check_newest(&self, state: Option<&DeltaTable>) -> Result<(), LakeError> {
-        let next = state.map(|table| self.version(table)).transpose()?.map_or(0, |last| last + 1);
-        let commit = self.root.clone().join("_delta_log").join(format!("{next:020}.json"));
-        match self.store.head(&commit).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Ok(_) => {
-                Err(LakeError::read(&commit, "the store lists its objects without the newest"))
-            }
-            Err(error) => Err(LakeError::read(&commit, error)),
-        }
-    }
-
     async fn exists(&self) -> Result<bool, LakeError> {
         use futures::StreamExt as _;
         let log = self.root.clone().join("_delta_log");
@@ -268,19 +301,6 @@ impl Table {
             Some(Ok(_)) => Ok(true),
             Some(Err(error)) => Err(LakeError::read(&self.root, error)),
         }
-    }
-
-    async fn transaction_version(
-        &self,
-        state: Option<&DeltaTable>,
-        app: &str,
-    ) -> Result<Option<i64>, LakeError> {
-        let Some(table) = state else { return Ok(None) };
-        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
-        snapshot
-            .transaction_version(self.log_store.as_ref(), app)
-            .await
-            .map_err(|error| self.read_error(error))
     }
 
     async fn create(&self, schema: &SchemaRef) -> Result<DeltaTable, LakeError> {
@@ -296,57 +316,39 @@ impl Table {
             .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(TIME))
             .with_configuration_property(
                 TableProperty::CheckpointInterval,
-                Some(CHECKPOINT_EVERY_COMMITS),
+                Some(CHECKPOINT_EVERY_COMMITS.to_string()),
             )
             .await
             .map_err(|error| LakeError::write(&self.root, error))
     }
 
-    /// The metadata action that adds the columns the table lacks; `None` if it has them all.
-    fn grown_metadata(
-        &self,
-        table: &DeltaTable,
-        own: &Fields,
-    ) -> Result<Option<Action>, LakeError> {
-        let current = self.arrow_schema(table)?;
-        let before: Fields = own_fields(&current).map(Arc::clone).collect();
-        let after =
-            merge(&before, own).ok_or_else(|| LakeError::Conflict { table: self.name.clone() })?;
-        if after == before {
-            return Ok(None);
-        }
-        let schema: StructType = event_schema(after.iter().map(Arc::clone))
+    /// The action that gives the table these columns.
+    fn metadata(&self, table: &DeltaTable, own: &Fields) -> Result<Action, LakeError> {
+        let schema: StructType = event_schema(own.iter().map(Arc::clone))
             .as_ref()
             .try_into_kernel()
             .map_err(|error| LakeError::encode(&self.name, &error))?;
         let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
         let metadata = snapshot.metadata().clone().with_schema(&schema);
-        metadata
-            .map(|metadata| Some(Action::Metadata(metadata)))
-            .map_err(|error| LakeError::encode(&self.name, &error))
+        metadata.map(Action::Metadata).map_err(|error| LakeError::encode(&self.name, &error))
     }
 
     /// Uploads all files, or none: on a full disk, what is left of a failed try must not fill it
     /// further.
-    async fn upload_all(&self, commit: &Commit) -> Result<Vec<Action>, LakeError> {
-        let mut actions = Vec::with_capacity(commit.files.len() + 1);
+    async fn upload_all(&self, commit: &Commit) -> Result<Vec<Add>, LakeError> {
+        let mut adds = Vec::with_capacity(commit.files.len());
         for (part, file) in commit.files.iter().enumerate() {
             match self.upload(commit, part, file).await {
-                Ok(add) => actions.push(Action::Add(add)),
+                Ok(add) => adds.push(add),
                 Err(error) => {
-                    self.remove(&actions).await;
+                    for add in &adds {
+                        self.remove_file(&add.path).await;
+                    }
                     return Err(error);
                 }
             }
         }
-        Ok(actions)
-    }
-
-    async fn remove(&self, actions: &[Action]) {
-        for action in actions {
-            let Action::Add(add) = action else { continue };
-            self.remove_file(&add.path).await;
-        }
+        Ok(adds)
     }
 
     /// Removes a file that did not become part of the table, and its index, as far as that is possible.
@@ -433,46 +435,6 @@ impl Table {
             base_row_id: None,
             default_row_commit_version: None,
             clustering_provider: None,
-        }
-    }
-
-    async fn write_commit(
-        &self,
-        table: &DeltaTable,
-        commit: &Commit,
-        actions: Vec<Action>,
-    ) -> Result<u64, LakeError> {
-        let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
-        let transaction = Transaction::new(&commit.app, commit.number);
-        let properties = CommitProperties::default()
-            .with_application_transaction(transaction)
-            // Expired log files are a matter of upkeep: looking for them costs a listing.
-            .with_cleanup_expired_logs(Some(false));
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec![DAY.to_owned()]),
-            predicate: None,
-        };
-        let done = CommitBuilder::from(properties)
-            .with_actions(actions)
-            .build(
-                Some(snapshot.snapshot() as &dyn TableReference),
-                Arc::clone(&self.log_store),
-                operation,
-            )
-            .await;
-        match done {
-            Ok(done) => Ok(done.version()),
-            // The winner has our name: a try of ours that went through, while the store's client heard of a
-            // failure, tried again by itself, and met what it had written. The next try finds it.
-            Err(DeltaTableError::Transaction {
-                source: TransactionError::CommitConflict(CommitConflictError::ConcurrentTransaction),
-            }) => Err(LakeError::write(&self.root, "a commit of the same name was faster")),
-            Err(DeltaTableError::Transaction {
-                source:
-                    TransactionError::CommitConflict(_) | TransactionError::VersionAlreadyExists(_),
-            }) => Err(LakeError::Conflict { table: self.name.clone() }),
-            Err(error) => Err(LakeError::write(&self.root, error)),
         }
     }
 

@@ -59,7 +59,12 @@ impl Alerts {
 
     /// Deals with matches of no batch, which dab itself made: under the next number of their name.
     pub(crate) async fn raise(&self, source: &str, matches: &[Match]) -> Result<usize, Problem> {
-        let number = last_number(&self.lake, source).await? + 1;
+        let mut last = 0;
+        for table in [ALERTS_TABLE, MATCHES_TABLE] {
+            let table = self.lake.table(table).await?;
+            last = table.take_over(&crate::lane::app(source)).await?.unwrap_or(0).max(last);
+        }
+        let number = u64::try_from(last).unwrap_or(0) + 1;
         self.process(source, number, matches).await
     }
 
@@ -143,7 +148,7 @@ impl Alerts {
         let columns =
             COMMON_COLUMNS.iter().chain(columns).map(|(name, kind)| (FieldPath::new(*name), *kind));
         let declared = declared_fields(&columns.collect::<Vec<_>>());
-        let own = with_declared(&table.own_fields().await?, &declared);
+        let own = with_declared(&table.known_fields().await?, &declared);
         let mut writer = TableWriter::new(table.name(), own.iter(), limits::TABLE_COLUMNS_MAX);
         let ingest_time = self.clock.now();
         for (offset, row) in (0_u64..).zip(rows) {

@@ -123,7 +123,7 @@ impl Lane {
 
     /// Goes back to the last committed batch.
     pub(crate) async fn resume(&mut self) -> Result<Option<Manifest>, Problem> {
-        let last = self.table.last_commit_of(&app(&self.source)).await?;
+        let last = self.table.take_over(&app(&self.source)).await?;
         self.number = last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0);
         self.rule_hours.clear();
         // What a batch that never happened left in the quarantine is no part of it.
@@ -147,7 +147,7 @@ impl Lane {
     /// An empty batch, with the table's columns as they are now.
     pub(crate) async fn batcher(&self) -> Result<Batcher, Problem> {
         let declared = declared_fields(&self.decoder.log_source().normalized_columns());
-        let stored = self.table.own_fields().await?;
+        let stored = self.table.known_fields().await?;
         let own: Fields = with_declared(&stored, &declared);
         let recipe = Recipe {
             decoder: Arc::clone(&self.decoder),
@@ -273,9 +273,8 @@ impl Lane {
             match done {
                 Ok(Outcome::Committed(_)) => return Ok(()),
                 // A try that seemed to fail may have gone through, if nobody else has the source now.
-                Ok(Outcome::Skipped) if tries > 0 => {
-                    return self.alone(true).await;
-                }
+                Ok(Outcome::Found) => return self.alone(true).await,
+                Ok(Outcome::Skipped) if tries > 0 => return self.alone(true).await,
                 Ok(Outcome::Skipped) => {
                     let source_name = self.source.clone();
                     return Err(ServeError::TwoWriters { source_name }.into());

@@ -58,6 +58,23 @@ struct Count {
     rejected: Vec<Rejected>,
 }
 
+/// How far some requests are committed: whatever fails, what is before is not made again.
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    /// The counts of the first requests, which are committed whole.
+    whole: Vec<Count>,
+    /// Where the request after them goes on, if a part of it is.
+    part: Part,
+}
+
+/// A request's first part.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    bytes: u64,
+    frame: FrameState,
+    count: Count,
+}
+
 /// Commits what the queue holds until it is closed and empty.
 pub(crate) async fn run(lane: Lane, queue: PushQueue) -> Result<(), Problem> {
     let ended = commit_all(lane, &queue).await;
@@ -73,22 +90,21 @@ async fn commit_all(mut lane: Lane, queue: &PushQueue) -> Result<(), Problem> {
         if requests.is_empty() {
             return Ok(());
         }
-        match attempts(&mut lane, &requests).await {
-            Ok(counts) => {
-                for (request, count) in requests.into_iter().zip(counts) {
-                    let Count { accepted, quarantined, rejected } = count;
-                    answer(request, PushOutcome::Committed { accepted, quarantined, rejected });
-                }
+        let mut progress = Progress::default();
+        let done = attempts(&mut lane, &requests, &mut progress).await;
+        let mut requests = requests.into_iter();
+        for (count, request) in progress.whole.into_iter().zip(requests.by_ref()) {
+            let Count { accepted, quarantined, rejected } = count;
+            answer(request, PushOutcome::Committed { accepted, quarantined, rejected });
+        }
+        if let Err(problem) = done {
+            let report = problem.report();
+            for request in requests {
+                answer(request, PushOutcome::Failed(report.clone()));
             }
-            Err(problem) => {
-                let report = problem.report();
-                for request in requests {
-                    answer(request, PushOutcome::Failed(report.clone()));
-                }
-                // Whether the failed batch is in the table is not known: look, so that the next one
-                // does not take its number.
-                resume(&mut lane).await?;
-            }
+            // Whether the failed batch is in the table is not known: look, so that the next one
+            // does not take its number.
+            resume(&mut lane).await?;
         }
     }
 }
@@ -111,10 +127,14 @@ fn answer(request: PushRequest, outcome: PushOutcome) {
     }
 }
 
-async fn attempts(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>, Problem> {
+async fn attempts(
+    lane: &mut Lane,
+    requests: &[PushRequest],
+    progress: &mut Progress,
+) -> Result<(), Problem> {
     for _ in 0..MAKE_AGAIN_MAX {
-        match attempt(lane, requests).await {
-            Ok(counts) => return Ok(counts),
+        match attempt(lane, requests, progress).await {
+            Ok(()) => return Ok(()),
             Err(NotCommitted::MakeAgain) => {
                 lane.resume().await?;
             }
@@ -127,19 +147,24 @@ async fn attempts(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count
 
 /// One batch, or several where one would be too large: a request is answered when the last of its
 /// records is committed.
-async fn attempt(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>, NotCommitted> {
-    let mut counts = Vec::with_capacity(requests.len());
+async fn attempt(
+    lane: &mut Lane,
+    requests: &[PushRequest],
+    progress: &mut Progress,
+) -> Result<(), NotCommitted> {
+    let Progress { mut whole, part } = progress.clone();
+    let mut part = Some(part);
     let mut batcher = lane.batcher().await?;
-    for request in requests {
-        let mut session = session(lane, request);
-        let mut input = Some(request.body.clone());
-        let mut count = Count::default();
+    for request in requests.iter().skip(whole.len()) {
+        let Part { bytes: from, frame, mut count } = part.take().unwrap_or_default();
+        let mut session = session(lane, request, frame, from);
+        let mut input = Some(request.body.slice(usize::try_from(from).unwrap_or(usize::MAX)..));
         loop {
             let before = tally(&batcher);
             let (now, bytes) = (request.received, input.take());
             let worked = blocking(&lane.source, move || {
                 if let Some(bytes) = bytes {
-                    batcher.receive(&mut session, 0, &bytes)?;
+                    batcher.receive(&mut session, from, &bytes)?;
                 }
                 let done = batcher.work(&mut session, true, now)?;
                 Ok::<_, Problem>((batcher, session, done))
@@ -156,14 +181,18 @@ async fn attempt(lane: &mut Lane, requests: &[PushRequest]) -> Result<Vec<Count>
                 break;
             }
             lane.commit(batcher, None, Vec::new()).await?;
+            let (bytes, frame) = (session.boundary(), session.frame_state());
+            let part = Part { bytes, frame, count: count.clone() };
+            *progress = Progress { whole: whole.clone(), part };
             batcher = lane.batcher().await?;
         }
-        counts.push(count);
+        whole.push(count);
     }
     if !batcher.is_empty() {
         lane.commit(batcher, None, Vec::new()).await?;
     }
-    Ok(counts)
+    *progress = Progress { whole, part: Part::default() };
+    Ok(())
 }
 
 fn tally(batcher: &Batcher) -> Count {
@@ -178,7 +207,7 @@ fn rejected(batcher: &Batcher, before: u64) -> impl Iterator<Item = Rejected> + 
     records.map(|record| Rejected { offset: record.offset, problem: record.problem.clone() })
 }
 
-fn session(lane: &Lane, request: &PushRequest) -> Session {
+fn session(lane: &Lane, request: &PushRequest, frame: FrameState, from: u64) -> Session {
     let address = format!("{}/{}", lane.source, request.id);
     let hash = ObjectHash::of(&[&address, "0"]);
     let files = &lane.decoder.log_source().format;
@@ -190,5 +219,5 @@ fn session(lane: &Lane, request: &PushRequest) -> Session {
         Layout::Lines(_) | Layout::Text(_) => None,
     };
     let object = ObjectName { address: Arc::from(address), generation: 0, hash };
-    Session::new(object, Framer::new(&format, FrameState::default(), 0)).with_body(body)
+    Session::new(object, Framer::new(&format, frame, from)).with_body(body)
 }

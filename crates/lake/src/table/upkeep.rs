@@ -29,7 +29,12 @@ use futures::TryStreamExt as _;
 use object_store::path::Path;
 
 use super::{NewFile, Table};
-use crate::{LakeError, schema::DAY, snapshot::DataFile, write::WrittenFile};
+use crate::{
+    LakeError,
+    schema::{DAY, merge, own_fields},
+    snapshot::DataFile,
+    write::WrittenFile,
+};
 
 /// What came of replacing files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +56,7 @@ enum Swap<'f> {
 /// Files that a table's log names, relative to its folder.
 #[derive(Debug)]
 pub(crate) struct Named {
-    /// Those that are part of it.
+    /// Those that are part of it, or staged to become so.
     pub(crate) live: HashSet<Path>,
     /// Those that no longer are, and since when.
     pub(crate) removed: HashMap<Path, Timestamp>,
@@ -82,9 +87,9 @@ impl Table {
         swap: &Swap<'_>,
     ) -> Result<Replaced, LakeError> {
         for attempt in 0..limits::REWRITE_ATTEMPTS_MAX {
-            let mut state = self.state.lock().await;
-            self.refresh(&mut state).await?;
-            let Some(table) = state.as_ref() else { return Ok(Replaced::Gone) };
+            let mut log = self.log.lock().await;
+            self.look(&mut log).await?;
+            let Some(table) = log.table.as_ref() else { return Ok(Replaced::Gone) };
             let live = self.live(table)?;
             // An answer that was lost on its way: the commit is there all the same.
             let is_done = new.iter().all(|file| live.contains(&Path::from(file.path.as_str())));
@@ -96,10 +101,10 @@ impl Table {
             }
             let (actions, operation) = self.swapping(table, old, new, swap)?;
             if let Some(version) = self.at_next_version(table, actions, operation).await? {
-                self.refresh(&mut state).await?;
+                self.look(&mut log).await?;
                 return Ok(Replaced::Committed(version));
             }
-            drop(state);
+            drop(log);
             pause(attempt).await;
         }
         Err(LakeError::Conflict { table: self.name.clone() })
@@ -122,7 +127,13 @@ impl Table {
                 DeltaOperation::Optimize { predicate: None, target_size }
             }
             Swap::OtherRows(own) => {
-                actions.extend(self.grown_metadata(table, own)?);
+                let current = self.arrow_schema(table)?;
+                let before: Fields = own_fields(&current).map(Arc::clone).collect();
+                let after = merge(&before, own)
+                    .ok_or_else(|| LakeError::Conflict { table: self.name.clone() })?;
+                if after != before {
+                    actions.push(self.metadata(table, &after)?);
+                }
                 DeltaOperation::Write {
                     mode: SaveMode::Append,
                     partition_by: Some(vec![DAY.to_owned()]),
@@ -185,9 +196,9 @@ impl Table {
     /// As [`Self::replace`].
     pub(crate) async fn drop_days(&self, before: Day) -> Result<Vec<DataFile>, LakeError> {
         for attempt in 0..limits::REWRITE_ATTEMPTS_MAX {
-            let mut state = self.state.lock().await;
-            self.refresh(&mut state).await?;
-            let Some(table) = state.as_ref() else { return Ok(Vec::new()) };
+            let mut log = self.log.lock().await;
+            self.look(&mut log).await?;
+            let Some(table) = log.table.as_ref() else { return Ok(Vec::new()) };
             let mut old = self.data_files(table)?;
             old.retain(|file| file.day < before);
             if old.is_empty() {
@@ -198,10 +209,10 @@ impl Table {
             let predicate = Some(format!("day < '{before}'"));
             let operation = DeltaOperation::Delete { predicate };
             if self.at_next_version(table, actions, operation).await?.is_some() {
-                self.refresh(&mut state).await?;
+                self.look(&mut log).await?;
                 return Ok(old);
             }
-            drop(state);
+            drop(log);
             pause(attempt).await;
         }
         Err(LakeError::Conflict { table: self.name.clone() })
@@ -214,9 +225,9 @@ impl Table {
     ///
     /// [`LakeError::Unavailable`]: the table is as it was, try again.
     pub(crate) async fn tidy_log(&self, expired: Timestamp) -> Result<usize, LakeError> {
-        let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
-        let Some(table) = state.as_ref() else { return Ok(0) };
+        let mut log = self.log.lock().await;
+        self.look(&mut log).await?;
+        let Some(table) = log.table.as_ref() else { return Ok(0) };
         let failed = |error| LakeError::write(&self.root, error);
         create_checkpoint(table, None).await.map_err(failed)?;
         let version = self.version(table)?;
@@ -226,15 +237,20 @@ impl Table {
             .map_err(failed)
     }
 
-    /// All files that the log names; `None` if there is no log.
+    /// All files that the log names, or that are staged; `None` if there is no log.
     ///
     /// # Errors
     ///
     /// [`LakeError::Unavailable`] if it can't be read.
     pub(crate) async fn named(&self) -> Result<Option<Named>, LakeError> {
-        let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
-        let Some(table) = state.as_ref() else { return Ok(None) };
+        // Before the log: what is committed in between is seen there.
+        let staged = match &self.staging {
+            Some(staging) => staging.staged().await?,
+            None => Vec::new(),
+        };
+        let mut log = self.log.lock().await;
+        self.look(&mut log).await?;
+        let Some(table) = log.table.as_ref() else { return Ok(None) };
         let snapshot = table.snapshot().map_err(|error| self.read_error(error))?;
         let removed = snapshot
             .all_tombstones(&self.log_store)
@@ -246,7 +262,10 @@ impl Table {
             .try_collect()
             .await
             .map_err(|error| self.read_error(error))?;
-        Ok(Some(Named { live: self.live(table)?, removed }))
+        let mut live = self.live(table)?;
+        let adds = staged.iter().flat_map(|staged| &staged.ready.adds);
+        live.extend(adds.map(|add| Path::from(add.path.as_str())));
+        Ok(Some(Named { live, removed }))
     }
 
     fn live(&self, table: &DeltaTable) -> Result<HashSet<Path>, LakeError> {
@@ -310,7 +329,7 @@ impl Table {
 }
 
 /// Waits before the next try: twice as long each time, and not exactly as long as another that lost.
-async fn pause(attempt: u32) {
+pub(super) async fn pause(attempt: u32) {
     let millis = 10_u64 << attempt.min(6);
     let jitter = uuid::Uuid::new_v4().as_u128() % u128::from(millis);
     let jitter = u64::try_from(jitter).unwrap_or(0);

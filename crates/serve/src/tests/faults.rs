@@ -4,14 +4,21 @@
 //! Each seed is a lake in memory and some processes on it, one life after another: a pipeline with a rule,
 //! upkeep that compacts and removes what is unused, and in some seeds a second pipeline that commits to
 //! the same table at the same time. Their stores fail in all the ways of [`super::faulty`], and the clock
-//! jumps. At the end all of them run once more without faults, and everything is counted.
+//! jumps. In some the second is pushed to, by a client that sends again what it had no answer to; its columns
+//! do not always go with those of the first. At the end all of them run once more without faults, and
+//! everything is counted.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
-use base::Clock;
+use base::{Clock, Problem};
+use collect::{PushForm, PushLimits, PushOutcome, PushQueue, PushRequest};
 use lake::{
     check::{Finding, check},
     compact::{CompactOptions, compact},
+    query::{Engine, OutputFormat, QuerySettings, render},
     reconcile::{Written, reconcile},
     retain::{Retention, retain},
     snapshot::Catalog as _,
@@ -50,9 +57,34 @@ struct World {
     events: u64,
     forced: u64,
     doors: BTreeSet<String>,
+    /// The requests of the client so far.
+    requests: Vec<Request>,
+    sent: AtomicI64,
+    /// What the processes begin with: that they have met others.
+    expects_others: bool,
     deaths: u64,
     failures: u64,
     last_problem: Mutex<String>,
+}
+
+/// What a client has to send, and under which ids it did.
+#[derive(Debug)]
+struct Request {
+    body: String,
+    events: u64,
+    tries: Mutex<Vec<(String, bool)>>,
+}
+
+/// What the second process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Second {
+    None,
+    /// One with a source of its own.
+    Bucket,
+    /// One that is pushed to.
+    Pushed,
+    /// One with the same source.
+    Rival,
 }
 
 const TWO: &str = "name: gate\ntable: doors\nformat: json\ntime: at\n";
@@ -71,6 +103,9 @@ impl World {
             events: 0,
             forced: 0,
             doors: BTreeSet::new(),
+            requests: Vec::new(),
+            sent: AtomicI64::new(0),
+            expects_others: seed.is_multiple_of(2),
             deaths: 0,
             failures: 0,
             last_problem: Mutex::default(),
@@ -79,7 +114,114 @@ impl World {
 
     fn lake(&self, store: Arc<dyn ObjectStore>) -> Lake {
         let url = url::Url::parse("s3://bucket/lake").unwrap();
-        Lake::on_store(store, Path::from("lake"), url, Arc::clone(&self.clock) as _)
+        let lake = Lake::on_store(store, Path::from("lake"), url, Arc::clone(&self.clock) as _);
+        if self.expects_others { lake.expecting_others() } else { lake }
+    }
+
+    /// The client has something to send: in some cases of so many days that it takes several batches, or with a
+    /// column of another type than in the logs.
+    fn request(&mut self) {
+        let days = if self.chance.of_thousand(200) { limits::BATCH_DAYS_MAX as u64 + 2 } else { 1 };
+        let (mut body, mut events) = (String::new(), 0);
+        for day in 0..days {
+            let at = Timestamp::from_seconds(1_790_000_000)
+                .plus_micros(i64::try_from(day).unwrap() * 86_400_000_000);
+            if day + 1 == days {
+                // A batch is looked at after so many bytes.
+                body.push_str(&"\n".repeat(300 << 10));
+            }
+            for _ in 0..=self.chance.below(2) {
+                let level = if self.chance.of_thousand(100) { r#","level":"one""# } else { "" };
+                writeln!(body, r#"{{"at":"{at}","door":"pushed","action":"open"{level}}}"#)
+                    .unwrap();
+                events += 1;
+            }
+        }
+        self.requests.push(Request { body, events, tries: Mutex::default() });
+    }
+
+    /// A process that is pushed to, and its client.
+    async fn pushed_to(&self, store: &Arc<Faulty>) -> bool {
+        let (_switch, stop) = stop_signal();
+        let parts = Parts { buckets: Vec::new(), ..self.parts(Arc::clone(store) as _, "gate") };
+        let decoder = Arc::clone(&parts.decoders[0]);
+        let (stages, _) = compose(parts, stop.clone()).unwrap();
+        let ended = async {
+            if !stages.claims.wait("http.gate", false, stop.clone()).await? {
+                return Ok(());
+            }
+            let (lane, _) = Lane::open(Arc::clone(&stages), "http.gate", decoder).await?;
+            let queue = PushQueue::new(PushLimits::default());
+            let lane = crate::push_lane::run(lane, queue.clone());
+            let client = async {
+                self.send(&queue).await;
+                queue.close();
+            };
+            let (ended, ()) = futures::join!(lane, client);
+            ended
+        };
+        let ended: Result<(), Problem> = tokio::select! {
+            ended = ended => ended,
+            lost = stages.claims.keep(stop.clone()) => lost,
+        };
+        stages.claims.close().await;
+        if let Err(problem) = &ended {
+            *self.last_problem.lock().unwrap() = problem.to_string();
+        }
+        ended.is_ok()
+    }
+
+    /// Sends all that had no answer yet, at once.
+    async fn send(&self, queue: &PushQueue) {
+        let mut answers = Vec::new();
+        for request in &self.requests {
+            if request.tries.lock().unwrap().iter().any(|(_, is_committed)| *is_committed) {
+                continue;
+            }
+            let id = self.sent.fetch_add(1, Ordering::SeqCst).to_string();
+            request.tries.lock().unwrap().push((id.clone(), false));
+            let (done, answer) = tokio::sync::oneshot::channel();
+            let (body, received) = (request.body.clone().into(), self.clock.now());
+            let sent = PushRequest { id, body, form: PushForm::Lines, received, done };
+            if queue.offer(sent).is_ok() {
+                answers.push((request, answer));
+            }
+        }
+        for (request, answer) in answers {
+            let is_committed = matches!(answer.await, Ok(PushOutcome::Committed { accepted, .. })
+                if accepted == request.events);
+            request.tries.lock().unwrap().last_mut().unwrap().1 = is_committed;
+        }
+    }
+
+    /// Each request that was answered is stored once, and no event of any is there twice. Answers how many
+    /// events of all are stored.
+    async fn check_requests(&self, lake: &Arc<Lake>) -> u64 {
+        let engine = Engine::new(Arc::clone(lake) as _, QuerySettings::default());
+        let sql = "SELECT origin.object AS request, count(*) AS events, count(DISTINCT event_id) AS ids \
+                   FROM doors WHERE door = 'pushed' GROUP BY 1";
+        let mut found = BTreeMap::new();
+        if lake.snapshot("doors").await.unwrap().is_some() {
+            let rows = engine.sql(sql).await.unwrap();
+            let mut text = Vec::new();
+            render(&rows, OutputFormat::Csv, None, &mut text).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            for line in text.lines().skip(1) {
+                let [request, events, ids] = line.split(',').collect::<Vec<_>>()[..] else {
+                    panic!("{line}");
+                };
+                assert_eq!(events, ids, "events of {request} are stored twice");
+                found.insert(request.to_owned(), events.parse::<u64>().unwrap());
+            }
+        }
+        for request in &self.requests {
+            for (id, is_committed) in request.tries.lock().unwrap().iter() {
+                let stored = found.get(&format!("http.gate/{id}")).copied().unwrap_or(0);
+                assert!(!is_committed || stored == request.events, "{stored} of {request:?}");
+                assert!(stored <= request.events, "{stored} of {request:?}");
+            }
+        }
+        found.values().sum()
     }
 
     /// A file of a source grows.
@@ -94,7 +236,11 @@ impl World {
             let is_forced = self.chance.of_thousand(250);
             let minute = u32::try_from(self.chance.below(50)).unwrap();
             let action = if is_forced { "forced" } else { "open" };
-            text.extend(event(minute, &door, action).into_bytes());
+            let mut line = event(minute, &door, action);
+            if self.chance.of_thousand(100) {
+                line = line.replace("}", ",\"level\":1}");
+            }
+            text.extend(line.into_bytes());
             self.events += 1;
             if is_forced && source == "doors" {
                 self.forced += 1;
@@ -144,17 +290,15 @@ impl World {
         parts
     }
 
-    /// One life of all processes. The second has a source of its own, or, where it is a rival, that of the first.
-    async fn live(&mut self, (is_double, is_rival): (bool, bool), has_upkeep: bool) {
+    /// One life of all processes.
+    async fn live(&mut self, second: Second, has_upkeep: bool) {
         let jump = i64::try_from(self.chance.below(20 * 3600)).unwrap() - 10 * 3600;
         let faults = [self.faults(1), self.faults(1), self.faults(1)];
         let seeds = [0, 1, 2].map(|_| self.chance.below(u64::MAX));
         let stores = [0, 1, 2].map(|at| Faulty::new(&self.objects, seeds[at], faults[at]));
         let [one, two, three] = &stores;
         let first = process(one, self.pipeline(one, "doors"));
-        let source = if is_rival { "doors" } else { "gate" };
-        let second =
-            process(two, async { if is_double { self.pipeline(two, source).await } else { true } });
+        let second = process(two, self.second(two, second));
         let third =
             process(three, async { if has_upkeep { self.upkeep(three).await } else { true } });
         let jumps = async {
@@ -166,6 +310,15 @@ impl World {
         for end in [first, second, third] {
             self.deaths += u64::from(end.is_none());
             self.failures += u64::from(end == Some(false));
+        }
+    }
+
+    async fn second(&self, store: &Arc<Faulty>, second: Second) -> bool {
+        match second {
+            Second::None => true,
+            Second::Bucket => self.pipeline(store, "gate").await,
+            Second::Pushed => self.pushed_to(store).await,
+            Second::Rival => self.pipeline(store, "doors").await,
         }
     }
 
@@ -185,19 +338,24 @@ impl World {
     }
 
     /// All that is there is counted.
-    async fn check(&self, is_double: bool, has_upkeep: bool) {
+    async fn check(&self, second: Second, has_upkeep: bool) {
         let store = Faulty::new(&self.objects, 0, Faults::default());
         let mut is_well = self.pipeline(&store, "doors").await;
-        is_well &= !is_double || self.pipeline(&store, "gate").await;
+        is_well &= self.second(&store, second).await;
         assert!(is_well, "nothing fails any longer: {}", self.last_problem.lock().unwrap());
         assert!(!has_upkeep || self.upkeep(&store).await, "nor in upkeep");
-        let lake = self.lake(store);
+        let lake = Arc::new(self.lake(store));
+        let is_answered = |request: &Request| {
+            request.tries.lock().unwrap().iter().any(|(_, is_committed)| *is_committed)
+        };
+        assert!(self.requests.iter().all(is_answered), "{:?}", self.requests);
+        let events = self.events + self.check_requests(&lake).await;
         let reconciled = reconcile(&lake, &Written::default(), true).await.unwrap();
         let findings: Vec<String> = reconciled.findings.iter().map(ToString::to_string).collect();
         assert_eq!(findings, Vec::<String>::new());
         let doors = reconciled.tables.iter().find(|table| table.table == "doors");
         let (rows, found) = doors.map_or((0, 0), |doors| (doors.rows, doors.found));
-        assert_eq!((rows, found), (self.events, self.events), "events");
+        assert_eq!((rows, found), (events, events), "events");
         let mut stored = Vec::new();
         for table in ["doors", MATCHES_TABLE, ALERTS_TABLE] {
             let snapshot = lake.snapshot(table).await.unwrap();
@@ -205,7 +363,7 @@ impl World {
             stored.push(files.filter_map(|file| file.rows).sum::<u64>());
         }
         let doors = self.doors.len() as u64;
-        assert_eq!(stored, [self.events, self.forced, doors], "rows, matches, alerts");
+        assert_eq!(stored, [events, self.forced, doors], "rows, matches, alerts");
         let checked = check(&lake, Duration::ZERO, false).await.unwrap();
         let is_broken = |finding: &&Finding| !matches!(finding, Finding::Unused { .. });
         let broken = checked.findings.iter().filter(is_broken);
@@ -225,16 +383,24 @@ async fn process(store: &Faulty, work: impl Future<Output = bool>) -> Option<boo
 
 async fn simulate(seed: u64) -> (u64, u64) {
     let mut world = World::new(seed);
-    let (is_double, has_upkeep) = (seed % 3 == 2, !seed.is_multiple_of(3));
-    let is_rival = is_double && seed % 2 == 1;
+    let has_upkeep = !seed.is_multiple_of(3);
+    let second = match seed % 12 {
+        5 | 11 => Second::Rival,
+        2 => Second::Bucket,
+        4 | 8 => Second::Pushed,
+        _ => Second::None,
+    };
     for _ in 0..=world.chance.below(4) / 3 {
         world.log("doors").await;
-        if is_double && !is_rival {
-            world.log("gate").await;
+        match second {
+            Second::Bucket => world.log("gate").await,
+            Second::Pushed => (0..=world.chance.below(3)).for_each(|_| world.request()),
+            Second::None | Second::Rival => {}
         }
-        Box::pin(world.live((is_double, is_rival), has_upkeep)).await;
+        Box::pin(world.live(second, has_upkeep)).await;
     }
-    world.check(is_double && !is_rival, has_upkeep).await;
+    let second = if second == Second::Rival { Second::None } else { second };
+    world.check(second, has_upkeep).await;
     (world.deaths, world.failures)
 }
 
