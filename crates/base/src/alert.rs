@@ -65,9 +65,9 @@ pub struct RuleInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// The field's name; empty for a search in all fields.
-    pub field: String,
+    pub field: Arc<str>,
     /// The test in a reader's words, such as `endswith '\lsass.exe'`.
-    pub test: String,
+    pub test: Arc<str>,
     /// The event's value, cut at [`crate::limits::REASON_VALUE_CHARS_MAX`].
     pub value: String,
 }
@@ -79,16 +79,16 @@ pub struct Match {
     pub rule: Arc<RuleInfo>,
     /// The event's time.
     pub time: Timestamp,
-    /// The event's id.
-    pub event_id: String,
+    /// The event's id. All its matches share this, as its other texts.
+    pub event_id: Arc<str>,
     /// The event's log source, which is also the name of its table.
-    pub log_source: String,
+    pub log_source: Arc<str>,
     /// Why it matched.
     pub reasons: Vec<Reason>,
     /// The values of the rule's `dedup` fields, in the rule's order; absent fields are empty.
     pub dedup_values: Vec<String>,
     /// The source's own fields as JSON.
-    pub event: String,
+    pub event: Arc<str>,
     /// What correlations ask of it; `None` if none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Box<Facts>>,
@@ -107,7 +107,7 @@ impl Match {
     #[must_use]
     pub fn silenced(mut self) -> Option<Self> {
         self.facts.as_mut()?.is_silent = true;
-        (self.reasons, self.dedup_values, self.event) = (Vec::new(), Vec::new(), String::new());
+        (self.reasons, self.dedup_values, self.event) = (Vec::new(), Vec::new(), "".into());
         Some(self)
     }
 }

@@ -5,7 +5,7 @@
 //! it. Values keep everything that JSON can say: numbers that neither `i64` nor `f64` hold exactly
 //! stay as text, repeated keys stay repeated, and the order of keys is kept.
 
-use std::{borrow::Cow, fmt::Write as _, ops::Range};
+use std::{borrow::Cow, fmt::Write as _, ops::Range, sync::Arc};
 
 use crate::{EventId, Timestamp};
 
@@ -564,18 +564,24 @@ const fn first_byte(bits: u64) -> usize {
 /// key that is spelt with the dot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldPath {
-    name: String,
+    name: Arc<str>,
     /// Where each part begins in `name`.
     starts: Vec<usize>,
 }
 
 impl FieldPath {
     /// Prepares a name.
-    pub fn new(name: impl Into<String>) -> Self {
-        let name = name.into();
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        let name: Arc<str> = name.into();
         let dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
         let starts = std::iter::once(0).chain(dots.map(|(at, _)| at + 1)).collect();
         Self { name, starts }
+    }
+
+    /// The whole name, shared.
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// The whole name.

@@ -212,8 +212,8 @@ impl<'a> Evaluation<'a> {
             let value = self.root.held(path).map(|value| value.display().unwrap_or("null".into()));
             let value = value.unwrap_or_default();
             reasons.push(Reason {
-                field: path.name().to_string(),
-                test: text.clone(),
+                field: path.name().to_string().into(),
+                test: text.as_str().into(),
                 value: value.chars().take(limits::REASON_VALUE_CHARS_MAX).collect(),
             });
         }

@@ -194,7 +194,7 @@ impl DedupState {
         else {
             return self.raise(hit, pass);
         };
-        let is_first = alert.first_event_id == hit.event_id;
+        let is_first = *alert.first_event_id == *hit.event_id;
         if is_first && alert.raised_by == *pass.batch && pass.raised.insert(alert.alert_id.clone())
         {
             return alert.raise_again();
@@ -222,7 +222,7 @@ impl DedupState {
             if self.alerts.is_empty() { RaiseReason::First } else { RaiseReason::OutsideWindow };
         let alert = OpenAlert {
             alert_id: alert_id(hit),
-            first_event_id: hit.event_id.clone(),
+            first_event_id: hit.event_id.to_string(),
             first_event_time: hit.time,
             window_seconds: window(hit).as_secs(),
             raised_time: pass.now,

@@ -37,15 +37,15 @@ pub(crate) fn hit(user: &str, seconds: i64, event_id: &str) -> Match {
             file: "detections/lsass.yml".to_owned(),
         }),
         time: at(seconds),
-        event_id: event_id.to_owned(),
-        log_source: "windows_sysmon".to_owned(),
+        event_id: event_id.into(),
+        log_source: "windows_sysmon".into(),
         reasons: vec![Reason {
-            field: "TargetImage".to_owned(),
-            test: r"endswith '\lsass.exe'".to_owned(),
+            field: "TargetImage".into(),
+            test: r"endswith '\lsass.exe'".into(),
             value: r"C:\Windows\System32\lsass.exe".to_owned(),
         }],
         dedup_values: vec![user.to_owned()],
-        event: r#"{"EventID":10,"big":123456789012345678901234567890}"#.to_owned(),
+        event: r#"{"EventID":10,"big":123456789012345678901234567890}"#.into(),
         facts: None,
     }
 }

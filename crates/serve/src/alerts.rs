@@ -234,7 +234,7 @@ fn alert_row(notification: &Notification) -> Row<'_> {
     fields.push("tags", Value::List(tags));
     fields.push("rule_file", Value::text(hit.rule.file.as_str()));
     fields.push("event_time", Value::text(hit.time.to_string()));
-    fields.push("event", Value::text(hit.event.as_str()));
+    fields.push("event", Value::text(&*hit.event));
     Row { time: alert.raised_time, event_id: &hit.event_id, log_source: &hit.log_source, fields }
 }
 

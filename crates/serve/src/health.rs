@@ -267,15 +267,15 @@ fn alert(source: &str, finding: &Finding) -> Match {
             file: String::new(),
         }),
         time: finding.since,
-        event_id: EventId { object, offset: 0 }.to_string(),
-        log_source: "dab".to_owned(),
+        event_id: EventId { object, offset: 0 }.to_string().into(),
+        log_source: "dab".into(),
         reasons: vec![
             Reason {
-                field: "source".to_owned(),
-                test: finding.kind.name().to_owned(),
+                field: "source".into(),
+                test: finding.kind.name().into(),
                 value: message.clone(),
             },
-            Reason { field: "what to do".to_owned(), test: "look".to_owned(), value: help },
+            Reason { field: "what to do".into(), test: "look".into(), value: help },
         ],
         dedup_values: vec![source.to_owned(), key],
         event: serde_json::json!({
@@ -284,7 +284,8 @@ fn alert(source: &str, finding: &Finding) -> Match {
             "since": finding.since,
             "message": message,
         })
-        .to_string(),
+        .to_string()
+        .into(),
         facts: None,
     }
 }

@@ -103,8 +103,8 @@ fn alert(finding: &Finding, time: Timestamp, count: usize) -> Match {
     let place = finding.place().map(|place| place.to_string()).unwrap_or_default();
     let (code, message) = (finding.code().0, finding.to_string());
     let reason = |field: &str, test: &str, value: String| Reason {
-        field: field.to_owned(),
-        test: test.to_owned(),
+        field: field.into(),
+        test: test.into(),
         value,
     };
     let object = ObjectHash::of(&["ledger", code, &message, &place]);
@@ -119,8 +119,8 @@ fn alert(finding: &Finding, time: Timestamp, count: usize) -> Match {
             file: String::new(),
         }),
         time,
-        event_id: EventId { object, offset: 0 }.to_string(),
-        log_source: "dab".to_owned(),
+        event_id: EventId { object, offset: 0 }.to_string().into(),
+        log_source: "dab".into(),
         reasons: vec![
             reason("ledger", code, message.clone()),
             reason(
@@ -136,7 +136,8 @@ fn alert(finding: &Finding, time: Timestamp, count: usize) -> Match {
             "place": place,
             "findings": count,
         })
-        .to_string(),
+        .to_string()
+        .into(),
         facts: None,
     }
 }
@@ -155,6 +156,6 @@ mod tests {
         let found = mismatch(&manifest, address).unwrap();
         assert_eq!((found.rule.id.as_str(), found.time), (RULE_ID, manifest.written));
         assert!(found.reasons[0].value.contains("records came in, and became"), "{found:?}");
-        assert_eq!(found.reasons[0].test, "DAB0545");
+        assert_eq!(&*found.reasons[0].test, "DAB0545");
     }
 }

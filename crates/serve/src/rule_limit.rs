@@ -151,11 +151,11 @@ impl HeldBack {
             first: Match {
                 rule: Arc::clone(&found.rule),
                 time: found.time,
-                event_id: found.event_id.clone(),
-                log_source: found.log_source.clone(),
+                event_id: Arc::clone(&found.event_id),
+                log_source: Arc::clone(&found.log_source),
                 reasons: Vec::new(),
                 dedup_values: Vec::new(),
-                event: String::new(),
+                event: "".into(),
                 facts: None,
             },
             from: found.time,
@@ -185,8 +185,8 @@ impl HeldBack {
     pub(crate) fn alert(&self) -> Match {
         let (from, to) = (self.from.to_string(), self.to.to_string());
         let reason = |field: &str, test: String, value: String| Reason {
-            field: field.to_owned(),
-            test,
+            field: field.into(),
+            test: test.into(),
             value,
         };
         Match {
@@ -223,7 +223,8 @@ impl HeldBack {
                 "first_time": from,
                 "last_time": to,
             })
-            .to_string(),
+            .to_string()
+            .into(),
             ..self.first.clone()
         }
     }

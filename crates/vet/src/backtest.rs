@@ -108,7 +108,7 @@ impl Backtest {
         self.matcher.evaluate(&event, &mut self.found);
         for found in self.found.iter_mut().skip(before) {
             // The lake has the event; a million of them would not fit.
-            found.event = String::new();
+            found.event = "".into();
         }
         if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

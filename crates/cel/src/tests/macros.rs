@@ -64,7 +64,7 @@ fn a_call_means_its_body() {
     let program = compile("is_admin(user.name)");
     assert_eq!(program.fields(), ["user.name"]);
     let (held, reasons) = program.explain(&sign_in()).unwrap();
-    assert!(held && reasons[0].field == "user.name" && reasons[0].value == "root", "{reasons:?}");
+    assert!(held && &*reasons[0].field == "user.name" && reasons[0].value == "root", "{reasons:?}");
     // An index sees through them.
     let Necessary::AnyOf(needed) = program.necessary() else { panic!("nothing is known") };
     assert_eq!(needed.len(), 3);

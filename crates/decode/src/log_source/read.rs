@@ -169,7 +169,10 @@ fn read_type(node: &Node, what: &str, report: &mut Report<'_>) -> Option<ColumnT
 
 fn read_time(node: &Node, report: &mut Report<'_>) -> Option<TimeRule> {
     if let yaml::Content::Scalar(field) = &node.content {
-        return Some(TimeRule { fields: vec![FieldPath::new(field)], ..TimeRule::default() });
+        return Some(TimeRule {
+            fields: vec![FieldPath::new(field.as_str())],
+            ..TimeRule::default()
+        });
     }
     let keys = Keys::of(node, "`time`", TIME_KEYS, report)?;
     let missing = keys.choice("missing", &["quarantine", "ingest_time"], report);

@@ -82,7 +82,7 @@ pub(super) struct Hit {
     pub(super) group: Vec<String>,
     /// The values of [`Correlation::passed`], in its order.
     pub(super) passed: Vec<Vec<String>>,
-    pub(super) log_source: String,
+    pub(super) log_source: Arc<str>,
 }
 
 /// What a correlation could not do as it should, and how often.
@@ -357,7 +357,8 @@ impl Running {
             member: u16::try_from(member).unwrap_or(u16::MAX),
             held,
         };
-        Some(Hit { entry, group, passed: passed.collect(), log_source: found.log_source.clone() })
+        let log_source = Arc::clone(&found.log_source);
+        Some(Hit { entry, group, passed: passed.collect(), log_source })
     }
 
     /// Adds an event to its group. Answers a match if that completes one.

@@ -3,7 +3,7 @@
 //! Each correlation's part is kept under a fingerprint of what it does: one that was changed starts
 //! anew, the others go on.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use base::ObjectHash;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ struct StoredHit {
     #[serde(rename = "p")]
     passed: Vec<Vec<String>>,
     #[serde(rename = "l")]
-    log_source: String,
+    log_source: Arc<str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,7 +156,7 @@ impl StoredCorrelation {
             entry: StoredEntry::of(&hit.entry),
             group: hit.group.clone(),
             passed: hit.passed.clone(),
-            log_source: hit.log_source.clone(),
+            log_source: Arc::clone(&hit.log_source),
         });
         Self {
             id: running.correlation.info.id.clone(),

@@ -11,11 +11,11 @@ pub(super) fn tell(correlation: &Correlation, group: &Group, hit: &Hit, outcome:
     Match {
         rule: Arc::new(correlation.info.clone()),
         time: Timestamp::from_micros(hit.entry.time),
-        event_id: hit.entry.id.to_string(),
-        log_source: hit.log_source.clone(),
+        event_id: hit.entry.id.to_string().into(),
+        log_source: Arc::clone(&hit.log_source),
         reasons: reasons(correlation, group, hit, outcome),
         dedup_values: dedup_values(correlation, hit),
-        event: event(correlation, group, hit, outcome),
+        event: event(correlation, group, hit, outcome).into(),
         facts: None,
     }
 }
@@ -37,22 +37,22 @@ fn reasons(correlation: &Correlation, group: &Group, hit: &Hit, outcome: Outcome
     let first = group.entries().front().map_or(hit.entry.time, |entry| entry.time);
     let last = group.last().unwrap_or(hit.entry.time);
     let mut reasons = vec![Reason {
-        field: condition.subject(correlation.kind, outcome),
-        test: format!("within {}, wanted {}", correlation.timespan_words, condition.words()),
+        field: condition.subject(correlation.kind, outcome).into(),
+        test: format!("within {}, wanted {}", correlation.timespan_words, condition.words()).into(),
         value: format!("{} to {}", Timestamp::from_micros(first), Timestamp::from_micros(last)),
     }];
     for (name, value) in correlation.group_by.iter().zip(&hit.group) {
         reasons.push(Reason {
-            field: name.clone(),
-            test: "is the same in all".to_owned(),
+            field: name.as_str().into(),
+            test: "is the same in all".into(),
             value: cut(value),
         });
     }
     let values = group.values().take(limits::CORRELATION_SHOWN_MAX).collect::<Vec<_>>();
     if !values.is_empty() {
         reasons.push(Reason {
-            field: condition.fields.join(", "),
-            test: "has the values".to_owned(),
+            field: condition.fields.join(", ").into(),
+            test: "has the values".into(),
             value: cut(&values.join(", ")),
         });
     }
@@ -62,8 +62,8 @@ fn reasons(correlation: &Correlation, group: &Group, hit: &Hit, outcome: Outcome
             if count > 0 {
                 let times = if count == 1 { "once" } else { "several times" };
                 reasons.push(Reason {
-                    field: member.title.clone(),
-                    test: format!("matched {times}"),
+                    field: member.title.as_str().into(),
+                    test: format!("matched {times}").into(),
                     value: format!("{count}, last at {}", Timestamp::from_micros(last)),
                 });
             }

@@ -105,7 +105,7 @@ impl<'d> Explainer<'d, '_, '_> {
             None => Seen::Nothing,
         };
         if let [value] = test.values.as_slice() {
-            let words = value.words.as_str();
+            let words = &value.words;
             let seen = if test.field.is_some() { seen } else { self.found_anywhere(test, 0) };
             return Step { label: format!("{name}{words}"), outcome, seen, steps: Vec::new() };
         }
@@ -114,7 +114,7 @@ impl<'d> Explainer<'d, '_, '_> {
             let holds = self.evaluation.value(test, value) != test.is_negated;
             let seen =
                 if test.field.is_some() { Seen::Nothing } else { self.found_anywhere(test, index) };
-            let label = value.words.clone();
+            let label = value.words.to_string();
             steps.push(Step { label, outcome: holds.into(), seen, steps: Vec::new() });
         }
         // Of values that must not be, none may be.

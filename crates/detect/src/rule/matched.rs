@@ -11,8 +11,10 @@ use super::Rule;
 /// What all matches with one event have in common, made when the first is.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    event_id: Option<String>,
-    json: Option<String>,
+    event_id: Option<Arc<str>>,
+    log_source: Option<Arc<str>>,
+    json: Option<Arc<str>>,
+    empty: Option<Arc<str>>,
 }
 
 /// Where the values are that a match carries, under one mapping of fields.
@@ -48,9 +50,9 @@ impl Rule {
         reasons: impl FnOnce() -> Vec<Reason>,
     ) -> Match {
         let facts = self.facts_of(event, asked);
-        let event_id = shared.event_id.get_or_insert_with(|| event.id.to_string()).clone();
+        let event_id = share(&mut shared.event_id, || event.id.to_string().into());
+        let log_source = share(&mut shared.log_source, || event.log_source.into());
         let (rule, time) = (Arc::clone(self.shared_info()), event.time);
-        let log_source = event.log_source.to_owned();
         if self.is_silent {
             return Match {
                 rule,
@@ -59,7 +61,7 @@ impl Rule {
                 log_source,
                 reasons: Vec::new(),
                 dedup_values: Vec::new(),
-                event: String::new(),
+                event: share(&mut shared.empty, || "".into()),
                 facts,
             };
         }
@@ -70,7 +72,7 @@ impl Rule {
             log_source,
             reasons: reasons(),
             dedup_values: asked.dedup.iter().map(|path| values(event, path).join(",")).collect(),
-            event: shared.json.get_or_insert_with(|| event_json(event)).clone(),
+            event: share(&mut shared.json, || event_json(event).into()),
             facts,
         }
     }
@@ -97,6 +99,11 @@ impl Rule {
         }
         Some(Box::new(Facts { is_silent: self.is_silent, fields }))
     }
+}
+
+/// What is there, or is made now.
+fn share(slot: &mut Option<Arc<str>>, make: impl FnOnce() -> Arc<str>) -> Arc<str> {
+    Arc::clone(slot.get_or_insert_with(make))
 }
 
 /// The rule's id alone: all that correlations look at.

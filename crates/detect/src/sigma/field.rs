@@ -42,7 +42,7 @@ pub(crate) struct ValueTest {
     /// Which of the field's forms are those of the value.
     pub(crate) forms: Range<usize>,
     /// The test in a reader's words, such as `endswith '\lsass.exe'`.
-    pub(crate) words: String,
+    pub(crate) words: Arc<str>,
 }
 
 /// How a line's values are to be read: its modifiers, in order.
@@ -145,7 +145,7 @@ impl Reading<'_> {
             } else {
                 forms.extend(self.value(node, scalar, index)?);
             }
-            tests.push(ValueTest { forms: start..forms.len(), words: self.words(scalar) });
+            tests.push(ValueTest { forms: start..forms.len(), words: self.words(scalar).into() });
         }
         let all = self.has(Modifier::All);
         let place = (self.key.line, self.key.column);

@@ -1,6 +1,6 @@
 //! One Sigma rule over one event.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use base::{Reason, limits};
 
@@ -182,7 +182,7 @@ impl<'d, 'f, 'e, A: Answers> Evaluation<'d, 'f, 'e, A> {
             }
             let reason = Reason {
                 field: self.values.name(test),
-                test: value.words.clone(),
+                test: Arc::clone(&value.words),
                 value: self.values.shown(test, test.forms_of(value)),
             };
             reasons.push((test.place, reason));
@@ -233,9 +233,9 @@ impl Values<'_, '_, '_> {
     }
 
     /// The field's name in the event, which a mapping may have changed.
-    fn name(&self, test: &FieldTest) -> String {
+    fn name(&self, test: &FieldTest) -> Arc<str> {
         let path = test.field.and_then(|field| self.paths.get(field));
-        path.map_or_else(String::new, |path| self.fields.name(*path).to_owned())
+        path.and_then(|path| self.fields.name(*path)).unwrap_or_default()
     }
 
     /// The value that a test held for, or else the field's first, cut to what a reason shows.

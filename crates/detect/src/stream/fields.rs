@@ -1,7 +1,7 @@
 //! The values of one event by number: each field is looked up and lower-cased once, however many
 //! rules ask for it.
 
-use std::{borrow::Cow, cell::OnceCell};
+use std::{borrow::Cow, cell::OnceCell, sync::Arc};
 
 use base::{Event, FieldPath, Value};
 
@@ -148,8 +148,8 @@ impl<'e> Fields<'e> {
     }
 
     /// The name of a path.
-    pub(crate) fn name(&self, path: usize) -> &str {
-        self.paths.get(path).map_or("", FieldPath::as_str)
+    pub(crate) fn name(&self, path: usize) -> Option<Arc<str>> {
+        self.paths.get(path).map(FieldPath::name)
     }
 
     /// Every string and number of the source's own fields.

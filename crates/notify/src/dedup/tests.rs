@@ -19,7 +19,7 @@ fn decide_all(
 fn words(decisions: &[Decision], hits: &[Match]) -> Vec<String> {
     let of = |id: &str| {
         let first = hits.iter().find(|hit| alert_id(hit) == id);
-        first.map_or_else(|| "?".to_owned(), |hit| hit.event_id.clone())
+        first.map_or_else(|| "?".to_owned(), |hit| hit.event_id.to_string())
     };
     let word = |reason: serde_json::Value| reason.as_str().unwrap().to_owned();
     let say = |decision: &Decision| match decision {

@@ -16,8 +16,8 @@ fn full() -> Match {
     Arc::make_mut(&mut full.rule).dedup.push("Computer".to_owned());
     full.dedup_values.push("ws-17".to_owned());
     full.reasons.push(base::Reason {
-        field: String::new(),
-        test: "contains 'mimikatz'".to_owned(),
+        field: "".into(),
+        test: "contains 'mimikatz'".into(),
         value: "x".repeat(300),
     });
     full

@@ -176,7 +176,7 @@ impl Site {
 
 fn found(outcome: &Outcome) -> BTreeSet<(String, String)> {
     let pairs = outcome.matches.iter();
-    pairs.map(|(hit, _)| (hit.event_id.clone(), hit.rule.id.clone())).collect()
+    pairs.map(|(hit, _)| (hit.event_id.to_string(), hit.rule.id.clone())).collect()
 }
 
 fn shipped_detections(into: &Path) {

@@ -17,11 +17,11 @@ fn found(rule: &str, seconds: i64) -> Match {
             file: format!("{rule}.yml"),
         }),
         time: Timestamp::from_seconds(1_795_503_600 + seconds),
-        event_id: format!("{rule}-{seconds}"),
-        log_source: "doors".to_owned(),
+        event_id: format!("{rule}-{seconds}").into(),
+        log_source: "doors".into(),
         reasons: Vec::new(),
         dedup_values: vec!["jdoe".to_owned()],
-        event: "{\"user\":\"jdoe\"}".to_owned(),
+        event: "{\"user\":\"jdoe\"}".into(),
         facts: None,
     }
 }
@@ -32,7 +32,7 @@ fn correlated(rule: &str, seconds: i64) -> Match {
 }
 
 fn ids(matches: &[Match]) -> Vec<&str> {
-    matches.iter().map(|found| found.event_id.as_str()).collect()
+    matches.iter().map(|found| &*found.event_id).collect()
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_rule_is_held_back_alone_and_for_the_hour() {
     let Closed { held_back, .. } = limit.close();
     let [held] = held_back.as_slice() else { panic!("{held_back:?}") };
     assert_eq!((held.rule.id.as_str(), held.count, held.is_new), ("noisy", 4, true));
-    assert_eq!(held.alert().event_id, "noisy-2", "the first that is held back");
+    assert_eq!(&*held.alert().event_id, "noisy-2", "the first that is held back");
 }
 
 #[test]
@@ -121,7 +121,7 @@ MEDIUM  A rule matches too much: Title of noisy
 "
     );
     assert_eq!(
-        alert.first_match.event,
+        &*alert.first_match.event,
         "{\"first_time\":\"2026-11-24T07:00:10Z\",\"held_back\":990,\
          \"last_time\":\"2026-11-24T07:16:39Z\",\"matches_per_hour_max\":10,\"rule\":\"noisy\",\
          \"source\":\"main_doors\",\"title\":\"Title of noisy\"}"
@@ -164,7 +164,7 @@ proptest! {
             let count = plain.entry((*rule, *hour)).or_default();
             *count += 1;
             if *count <= per_hour {
-                expected.push(one.event_id.clone());
+                expected.push(Arc::clone(&one.event_id));
             } else {
                 expected_silent += u64::from(*is_correlated);
                 flooded += u64::from(*count == per_hour + 1);

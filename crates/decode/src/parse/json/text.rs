@@ -259,7 +259,7 @@ fn simple_escape(bytes: &[u8], at: usize) -> Option<u8> {
 
 /// What was put together of characters is text again, so that nothing gets lost here.
 fn as_text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default()
+    simdutf8::basic::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Appends a part of `from` to the first `length` bytes of `out`.

@@ -73,11 +73,11 @@ pub(super) fn hit(rule: &str, seconds: f64, id: u64, fields: &str) -> Match {
             file: String::new(),
         }),
         time: at(seconds),
-        event_id: EventId { object: ObjectHash::of(&["x"]), offset: id }.to_string(),
-        log_source: "source".to_owned(),
+        event_id: EventId { object: ObjectHash::of(&["x"]), offset: id }.to_string().into(),
+        log_source: "source".into(),
         reasons: Vec::new(),
         dedup_values: Vec::new(),
-        event: String::new(),
+        event: "".into(),
         facts: Some(Box::new(Facts { is_silent: true, fields: fields.collect() })),
     }
 }

@@ -185,8 +185,8 @@ fn a_match_tells_what_it_is_made_of() {
         (found.rule.dedup.as_slice(), found.dedup_values.as_slice()),
         (&["user.name".to_owned()][..], &["bob".to_owned()][..])
     );
-    assert_eq!((found.time, found.event_id.as_str()), (at(61.5), hits[1].event_id.as_str()));
-    assert_eq!(found.log_source, "source");
+    assert_eq!((found.time, &found.event_id), (at(61.5), &hits[1].event_id));
+    assert_eq!(&*found.log_source, "source");
     let reasons =
         found.reasons.iter().map(|why| format!("{} {}: {}", why.field, why.test, why.value));
     assert_eq!(

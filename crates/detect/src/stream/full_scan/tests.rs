@@ -508,7 +508,7 @@ fn a_rule_that_two_routes_reach_matches_once() {
     let second = event("windows", &json!({"Image": "b", "NewProcessName": "a"}));
     let found = matches_of(&matcher, &second);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].reasons[0].field, "NewProcessName");
+    assert_eq!(&*found[0].reasons[0].field, "NewProcessName");
 }
 
 #[test]
@@ -560,12 +560,11 @@ fn matches_say_why() {
         ("Line", "contains 'y'", &shown),
         ("", "contains 'secret'", "a secret"),
     ];
-    let seen =
-        found.reasons.iter().map(|why| (why.field.as_str(), why.test.as_str(), why.value.as_str()));
+    let seen = found.reasons.iter().map(|why| (&*why.field, &*why.test, why.value.as_str()));
     assert_eq!(seen.collect::<Vec<_>>(), expected);
     assert_eq!(found.dedup_values, ["pc1", "", "u,v"]);
-    assert_eq!(found.event_id, event("windows", &fields).id.to_string());
-    assert_eq!(found.log_source, "windows");
+    assert_eq!(*found.event_id, event("windows", &fields).id.to_string());
+    assert_eq!(&*found.log_source, "windows");
     let read: Json = serde_json::from_str(&found.event).unwrap();
     assert_eq!(read, fields);
 }

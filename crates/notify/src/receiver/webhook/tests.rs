@@ -83,7 +83,7 @@ async fn posts_the_documented_body_and_headers() {
 #[test]
 fn an_event_that_was_cut_is_sent_as_text() {
     let mut cut = notification("a1b2");
-    cut.alert.first_match.event = r#"{"EventID":10,"#.to_owned();
+    cut.alert.first_match.event = r#"{"EventID":10,"#.into();
     let body: serde_json::Value = serde_json::from_slice(&body(&cut).unwrap()).unwrap();
     assert_eq!(body["alert"]["event_text"], r#"{"EventID":10,"#);
     assert!(body["alert"].get("event").is_none());
