@@ -329,6 +329,10 @@ pub const COMMIT_ATTEMPTS_MAX: u32 = 15;
 /// How many commits of others are read at the same time.
 pub const COMMITS_READ_AT_ONCE_MAX: usize = 16;
 
+/// How many older commits are read one by one to learn which numbers they gave out; where there are more, the log is
+/// searched for each name.
+pub const COMMITS_READ_BACK_MAX: u64 = 64;
+
 /// How many staged commits a committer takes in one round.
 pub const STAGED_ROUND_MAX: usize = 500;
 

@@ -80,6 +80,8 @@ struct Ready {
     number: i64,
     own: Fields,
     adds: Vec<Add>,
+    /// A version of the log as of which the name's last number is the one before this; `None`: it was not looked.
+    free_at: Option<u64>,
 }
 
 /// A file that is stored, and about to become part of the table.
@@ -208,8 +210,8 @@ impl Table {
     pub async fn commit(&self, commit: &Commit) -> Result<Outcome, LakeError> {
         let adds = self.upload_all(commit).await?;
         fault::reach(fault::Point::Uploaded);
-        let Commit { app, number, own, .. } = commit;
-        self.enter(Ready { app: app.clone(), number: *number, own: own.clone(), adds }).await
+        let (app, own) = (commit.app.clone(), commit.own.clone());
+        self.enter(Ready { app, number: commit.number, own, adds, free_at: None }).await
     }
 
     /// The table as it is now, for reading; `None` if it does not exist.

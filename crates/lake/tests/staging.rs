@@ -113,10 +113,8 @@ async fn stage_and_die(lake: &Lake, app: &'static str, value: Value<'static>) {
     lake.state().unwrap().delete("committers/test").await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn one_commits_for_all() {
-    const PROCESSES: i64 = 8;
-    const COMMITS: i64 = 4;
+/// A lake whose every request takes a while, so that others come meanwhile.
+fn lake_far_away() -> Lake {
     let wait = Duration::from_millis(5);
     let far_away = ThrottleConfig {
         wait_delete_per_call: wait,
@@ -126,7 +124,50 @@ async fn one_commits_for_all() {
         wait_put_per_call: wait,
         ..ThrottleConfig::default()
     };
-    let lake = lake_on(Arc::new(ThrottledStore::new(InMemory::new(), far_away)));
+    lake_on(Arc::new(ThrottledStore::new(InMemory::new(), far_away)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_tasks_of_one_process_commit_at_the_same_time_is_one_commit() {
+    const TASKS: i64 = 20;
+    let lake = lake_far_away();
+    commit(&lake, "dab/first", 1, Value::Int(1)).await.unwrap();
+    let commits = (0..TASKS).map(|task| {
+        let lake = &lake;
+        async move { commit(lake, &format!("dab/s{task}"), 1, Value::Int(task)).await.unwrap() }
+    });
+    let outcomes = futures::future::join_all(commits).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Committed(_))));
+    assert_eq!(rows(&lake).await, 1 + u64::try_from(TASKS).unwrap());
+    let table = lake.table("test").await.unwrap();
+    let version = table.snapshot().await.unwrap().unwrap().version;
+    assert!(version < 5, "{version} versions");
+    assert_eq!(keys(&lake, "").await, [""; 0], "and nothing is staged for it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_before_its_turn_is_not_committed() {
+    let lake = lake_far_away();
+    commit(&lake, "dab/first", 1, Value::Int(1)).await.unwrap();
+    let first = commit(&lake, "dab/s1", 1, Value::Int(1));
+    let given_up = async {
+        let second = commit(&lake, "dab/s2", 1, Value::Int(1));
+        // Long enough to store its file and to queue, not to have its turn.
+        tokio::time::timeout(Duration::from_millis(7), second).await.unwrap_err();
+    };
+    let (first, ()) = futures::join!(first, given_up);
+    first.unwrap();
+    commit(&lake, "dab/s3", 1, Value::Int(1)).await.unwrap();
+    let table = lake.table("test").await.unwrap();
+    assert_eq!(table.last_commit_of("dab/s2").await.unwrap(), None);
+    assert_eq!(rows(&lake).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_commits_for_all() {
+    const PROCESSES: i64 = 8;
+    const COMMITS: i64 = 4;
+    let lake = lake_far_away();
     assert_eq!(commit(&lake, "dab/first", 1, Value::Int(1)).await.unwrap(), Outcome::Committed(1));
     let work = (0..PROCESSES).map(|index| {
         let process = process(&lake);

@@ -23,7 +23,7 @@ use deltalake_core::{
     protocol::{DeltaOperation, SaveMode, checkpoints::create_checkpoint},
 };
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStoreExt as _;
 
 use super::{Outcome, Ready, Table, upkeep::pause};
@@ -51,8 +51,10 @@ struct Tip {
     version: u64,
     /// The source's columns.
     own: Fields,
-    /// The last numbers of names; of those that are missing nothing is known.
+    /// The last numbers of names; of those that are missing nothing is known, but that no commit after
+    /// `known_after` has them.
     numbers: HashMap<String, Option<i64>>,
+    known_after: u64,
     /// When it was the newest, by both clocks: one stands still while a machine sleeps, the other may be set.
     seen: (Timestamp, Duration),
 }
@@ -61,6 +63,11 @@ impl Log {
     /// The source's columns, as far as is known; `None` if nothing is, or there is no table.
     pub(super) fn own(&self) -> Option<&Fields> {
         self.tip.as_ref().map(|tip| &tip.own)
+    }
+
+    /// The last number of a name, as far as is known.
+    pub(super) fn last(&self, app: &str) -> Option<i64> {
+        self.tip.as_ref().and_then(|tip| *tip.numbers.get(app)?)
     }
 
     /// The version after the newest that is known.
@@ -83,7 +90,8 @@ impl Table {
             tip => {
                 let schema = self.arrow_schema(table)?;
                 let own = own_fields(&schema).map(Arc::clone).collect();
-                *tip = Some(Tip { version, own, numbers: HashMap::new(), seen });
+                let numbers = HashMap::new();
+                *tip = Some(Tip { version, own, numbers, known_after: version, seen });
             }
         }
         Ok(())
@@ -99,12 +107,7 @@ impl Table {
         loop {
             let seen = self.now();
             let next = tip.version + 1;
-            let reads = (next..next + width).map(|version| async move {
-                let read = self.log_store.read_commit_entry(version).await;
-                Ok((version, read.map_err(|error| self.read_error(error))?))
-            });
-            let reads = futures::stream::iter(reads).buffered(limits::COMMITS_READ_AT_ONCE_MAX);
-            let read: Vec<_> = reads.try_collect::<Vec<_>>().await?;
+            let read: Vec<_> = self.read_commits(next..next + width).try_collect().await?;
             for (version, commit) in read {
                 let Some(commit) = commit else {
                     tip.seen = seen;
@@ -191,6 +194,60 @@ impl Table {
         Ok(number)
     }
 
+    /// The last number of a commit's name, or any smaller one.
+    async fn last_before(&self, log: &mut Log, ready: &Ready) -> Result<Option<i64>, LakeError> {
+        if let (Some(tip), Some(free_at)) = (&mut log.tip, ready.free_at)
+            && !tip.numbers.contains_key(&ready.app)
+            && self.know_since(tip, free_at).await?
+            && !tip.numbers.contains_key(&ready.app)
+        {
+            return Ok(Some(ready.number - 1));
+        }
+        self.number_of(log, &ready.app).await
+    }
+
+    /// Reads the commits after a version that were not read yet, for the numbers that they gave out. `false`:
+    /// they are many, or gone.
+    async fn know_since(&self, tip: &mut Tip, version: u64) -> Result<bool, LakeError> {
+        let unread = version + 1..tip.known_after + 1;
+        if unread.end.saturating_sub(unread.start) > limits::COMMITS_READ_BACK_MAX {
+            return Ok(false);
+        }
+        // The newest first: what is noted is not overwritten.
+        let mut reads = self.read_commits(unread.rev());
+        while let Some((version, commit)) = reads.try_next().await? {
+            let Some(commit) = commit else { return Ok(false) };
+            let actions = get_actions(version, &commit).map_err(|error| self.read_error(error))?;
+            for action in actions {
+                if let Action::Txn(Transaction { app_id, version, .. }) = action {
+                    tip.numbers.entry(app_id).or_insert(Some(version));
+                }
+            }
+            tip.known_after = version - 1;
+        }
+        Ok(true)
+    }
+
+    /// Commits by their versions, some at a time; `None` for those that are not there.
+    fn read_commits(
+        &self,
+        versions: impl Iterator<Item = u64> + Send,
+    ) -> impl Stream<Item = Result<(u64, Option<Bytes>), LakeError>> + Unpin {
+        let reads = versions.map(move |version| async move {
+            let read = self.log_store.read_commit_entry(version).await;
+            Ok((version, read.map_err(|error| self.read_error(error))?))
+        });
+        futures::stream::iter(reads).buffered(limits::COMMITS_READ_AT_ONCE_MAX)
+    }
+
+    /// Says of a commit as of which version its number is free, if it is.
+    pub(super) async fn say_free(&self, log: &mut Log, ready: &mut Ready) -> Result<(), LakeError> {
+        let last = self.number_of(log, &ready.app).await?.unwrap_or(0);
+        let version = log.tip.as_ref().map(|tip| tip.version);
+        ready.free_at = version.filter(|_| last + 1 == ready.number);
+        Ok(())
+    }
+
     /// Makes a group part of the table, in one commit. Answers what came of each, and whether another process
     /// was faster at some time.
     pub(super) async fn append(
@@ -264,7 +321,7 @@ impl Table {
             self.look(log).await?;
         }
         for (ready, outcome) in group.iter().zip(outcomes.iter_mut()) {
-            let last = self.number_of(log, &ready.app).await?;
+            let last = self.last_before(log, ready).await?;
             if outcome.is_none() && last.is_some_and(|last| last >= ready.number) {
                 *outcome = Some(Ok(if is_late { Outcome::Found } else { Outcome::Skipped }));
             }
@@ -325,7 +382,8 @@ impl Table {
             Ok(table) => {
                 let version = self.version(&table)?;
                 let (own, numbers) = (own.clone(), HashMap::new());
-                log.tip = Some(Tip { version, own, numbers, seen: self.now() });
+                log.tip =
+                    Some(Tip { version, own, numbers, known_after: version, seen: self.now() });
                 log.table = Some(table);
                 Ok(true)
             }

@@ -79,6 +79,8 @@ struct StoredReady {
     number: i64,
     columns: StructType,
     adds: Vec<Add>,
+    /// See [`Ready::free_at`].
+    free_at: Option<u64>,
 }
 
 /// A lease as it is stored.
@@ -322,22 +324,34 @@ impl StoredReady {
         let schema = arrow::datatypes::Schema::new(ready.own.clone());
         let columns =
             (&schema).try_into_kernel().map_err(|error| LakeError::encode(&ready.app, &error))?;
-        let Ready { app, number, adds, .. } = ready.clone();
-        Ok(Self { app, number, columns, adds })
+        let Ready { app, number, adds, free_at, .. } = ready.clone();
+        Ok(Self { app, number, columns, adds, free_at })
     }
 
     fn ready(self, key: &str) -> Result<Ready, LakeError> {
         let schema: arrow::datatypes::Schema = (&self.columns)
             .try_into_arrow()
             .map_err(|error| LakeError::corrupt(format!("state/{key}"), error))?;
-        let Self { app, number, adds, .. } = self;
-        Ok(Ready { app, number, own: schema.fields, adds })
+        let Self { app, number, adds, free_at, .. } = self;
+        Ok(Ready { app, number, own: schema.fields, adds, free_at })
     }
 }
 
 impl Table {
     /// Stages commits and sees that they become part of the table, by our own hand or another's.
-    pub(super) async fn commit_staged(&self, staging: &Staging, group: Vec<Waiting>) {
+    pub(super) async fn commit_staged(&self, staging: &Staging, mut group: Vec<Waiting>) {
+        let mut log = self.log.lock().await;
+        for entry in &mut group {
+            if let Err(error) = self.say_free(&mut log, &mut entry.ready).await {
+                tracing::debug!(table = self.name, %error, "the committer has to find out more");
+            }
+        }
+        let is_known = |entry: &Waiting| log.last(&entry.ready.app) >= Some(entry.ready.number);
+        let (known, group): (Vec<_>, Vec<_>) = group.into_iter().partition(is_known);
+        drop(log);
+        for entry in known {
+            entry.answer(Ok(Outcome::Skipped));
+        }
         let mut waiting = Vec::with_capacity(group.len());
         let stages = group.into_iter().map(|entry| async move {
             let key = staging.key(&entry.ready.app, entry.ready.number);
