@@ -123,6 +123,8 @@ impl Lane {
 
     /// Goes back to the last committed batch.
     pub(crate) async fn resume(&mut self) -> Result<Option<Manifest>, Problem> {
+        // Whoever has lost the source does not take it back.
+        self.stages.claims.ensure().await?;
         let last = self.table.take_over(&app(&self.source)).await?;
         self.number = last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0);
         self.rule_hours.clear();
