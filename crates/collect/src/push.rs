@@ -77,7 +77,7 @@ pub enum PushOutcome {
         /// Which those are, in order, for [`PushForm::Lines`].
         rejected: Vec<Rejected>,
     },
-    /// Nothing of it is durable: send it again.
+    /// It is not durable as a whole, though a part of a large one may be: send it again.
     Failed(Report),
 }
 

@@ -34,7 +34,6 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use self::{door::Door, log::Log, staging::Staging};
-
 use crate::{
     LakeError, index,
     schema::{DAY, TIME, event_schema},

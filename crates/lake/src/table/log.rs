@@ -22,7 +22,6 @@ use deltalake_core::{
     logstore::{CommitOrBytes, get_actions},
     protocol::{DeltaOperation, SaveMode, checkpoints::create_checkpoint},
 };
-
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStoreExt as _;
 
@@ -129,10 +128,8 @@ impl Table {
         {
             return Ok(false);
         }
-        for action in actions {
-            if let Action::Txn(Transaction { app_id, version, .. }) = action {
-                tip.numbers.insert(app_id, Some(version));
-            }
+        for Transaction { app_id, version, .. } in transactions(actions) {
+            tip.numbers.insert(app_id, Some(version));
         }
         tip.version = version;
         Ok(true)
@@ -218,10 +215,8 @@ impl Table {
         while let Some((version, commit)) = reads.try_next().await? {
             let Some(commit) = commit else { return Ok(false) };
             let actions = get_actions(version, &commit).map_err(|error| self.read_error(error))?;
-            for action in actions {
-                if let Action::Txn(Transaction { app_id, version, .. }) = action {
-                    tip.numbers.entry(app_id).or_insert(Some(version));
-                }
+            for Transaction { app_id, version, .. } in transactions(actions) {
+                tip.numbers.entry(app_id).or_insert(Some(version));
             }
             tip.known_after = version - 1;
         }
@@ -443,4 +438,12 @@ impl Table {
             );
         }
     }
+}
+
+/// The numbers that a commit gives out.
+fn transactions(actions: Vec<Action>) -> impl Iterator<Item = Transaction> {
+    actions.into_iter().filter_map(|action| match action {
+        Action::Txn(transaction) => Some(transaction),
+        _ => None,
+    })
 }

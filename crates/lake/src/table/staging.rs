@@ -258,7 +258,8 @@ impl Staging {
     /// Becomes the committer, if there is none.
     async fn lease(&self) -> Result<bool, LakeError> {
         let key = self.lease_key();
-        if !self.has_seen_lease() {
+        let has_seen_another = self.memory().lease.is_some();
+        if !has_seen_another {
             return self.take_lease(&key, None).await;
         }
         let failed = |error| LakeError::read(&key, error);
@@ -266,11 +267,6 @@ impl Staging {
         let version = found.as_ref().map(|found| found.version.as_str());
         let is_free = version.is_none_or(|version| self.is_gone(version));
         if is_free { self.take_lease(&key, version).await } else { Ok(false) }
-    }
-
-    /// Whether there was a lease of another when it was looked last.
-    fn has_seen_lease(&self) -> bool {
-        self.memory().lease.is_some()
     }
 
     /// Whether a lease is as it was for so long that its committer is gone.
@@ -378,8 +374,9 @@ impl Table {
                 }
             }
             if staging.clock.monotonic().saturating_sub(begun) >= WAIT_MAX {
-                self.commit_ourselves(staging, waiting).await;
-                return;
+                // Without a committer.
+                let done = self.commit_with(staging, waiting, &[]).await;
+                return staging.remove(done).await;
             }
             waiting = self.answer_committed(staging, waiting).await;
             if !waiting.is_empty() {
@@ -404,6 +401,18 @@ impl Table {
         if !staged.is_empty() {
             staging.is_busy_now();
         }
+        let done = self.commit_with(staging, waiting, &staged).await;
+        // The next committer need not wait for what is only tidying.
+        futures::join!(staging.release(), staging.remove(done));
+    }
+
+    /// Commits what waits here along with what others have staged, and answers. Tells which slots are done with.
+    async fn commit_with(
+        &self,
+        staging: &Staging,
+        waiting: Vec<Waiting>,
+        staged: &[Staged],
+    ) -> Vec<String> {
         let others = staged.iter().map(|staged| &staged.ready);
         let readies = waiting.iter().map(|entry| &entry.ready).chain(others).collect::<Vec<_>>();
         let mut log = self.log.lock().await;
@@ -413,28 +422,12 @@ impl Table {
             staging.is_busy_now();
         }
         let done = readies.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let done = done.map(|(ready, _)| staging.key(&ready.app, ready.number));
-        let done: Vec<String> = done.collect();
+        let done = done.map(|(ready, _)| staging.key(&ready.app, ready.number)).collect();
         outcomes.truncate(waiting.len());
         for (entry, outcome) in waiting.into_iter().zip(outcomes) {
             entry.answer(outcome.map(Outcome::after_staging));
         }
-        // The next committer need not wait for what is only tidying.
-        futures::join!(staging.release(), staging.remove(done));
-    }
-
-    /// Without a committer.
-    async fn commit_ourselves(&self, staging: &Staging, waiting: Vec<Waiting>) {
-        let readies: Vec<&Ready> = waiting.iter().map(|entry| &entry.ready).collect();
-        let mut log = self.log.lock().await;
-        let (outcomes, _) = self.append(&mut log, &readies).await;
-        drop(log);
-        let done = readies.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let done = done.map(|(ready, _)| staging.key(&ready.app, ready.number));
-        staging.remove(done.collect()).await;
-        for (entry, outcome) in waiting.into_iter().zip(outcomes) {
-            entry.answer(outcome.map(Outcome::after_staging));
-        }
+        done
     }
 
     /// Answers those whose commit is in the log by now, or can never be.
